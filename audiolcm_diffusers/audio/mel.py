@@ -1,0 +1,89 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""The log-mel spectrogram that every AudioLCM model sees."""
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+
+
+# Where the magnitude is zero its gradient is not finite; the published extractor adds this under the square root.
+MAGNITUDE_EPS = 1e-9
+LOG_FLOOR = 1e-5
+
+
+@lru_cache(maxsize=8)
+def mel_filters(sampling_rate, n_fft, num_mel_bins, min_frequency, max_frequency):
+    r"""
+    Slaney-normalised triangular filters on the Slaney mel scale (librosa's defaults).
+
+    Returns:
+        `torch.Tensor` of shape `(num_mel_bins, n_fft // 2 + 1)`, float32 on the CPU. The tensor is cached: treat it
+        as read-only.
+    """
+    from transformers.audio_utils import mel_filter_bank  # imported late: only whoever extracts mels pays for it
+
+    filters = mel_filter_bank(
+        num_frequency_bins=n_fft // 2 + 1,
+        num_mel_filters=num_mel_bins,
+        min_frequency=float(min_frequency),
+        max_frequency=float(max_frequency),
+        sampling_rate=sampling_rate,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    return torch.from_numpy(filters.T.copy()).to(torch.float32)
+
+
+def log_mel_spectrogram(
+    waveform,
+    sampling_rate=16000,
+    n_fft=1024,
+    hop_length=256,
+    win_length=1024,
+    num_mel_bins=80,
+    min_frequency=0.0,
+    max_frequency=8000.0,
+):
+    r"""
+    Log-mel spectrogram with the published model's settings: 62.5 frames a second at 16 kHz.
+
+    The waveform is clamped to `[-1, 1]`, reflect-padded by `(n_fft - hop_length) / 2` on both sides, and analysed with
+    a periodic Hann window without centring, so that `samples // hop_length` frames come out. Magnitudes are
+    `sqrt(re^2 + im^2 + 1e-9)`; the result is `log10(max(mel, 1e-5))`, so digital silence is -5.
+
+    Args:
+        waveform (`torch.Tensor` of shape `(batch_size, samples)`):
+            Mono audio, nominally in `[-1, 1]`. At least 385 samples with the default settings (the reflect padding
+            needs more samples than it adds).
+        sampling_rate (`int`, defaults to 16000): Samples per second of `waveform`.
+        n_fft (`int`, defaults to 1024): Length of the Fourier transform.
+        hop_length (`int`, defaults to 256): Samples between frames.
+        win_length (`int`, defaults to 1024): Length of the Hann window.
+        num_mel_bins (`int`, defaults to 80): Mel filters.
+        min_frequency (`float`, defaults to 0.0): Lower edge of the lowest filter in Hz.
+        max_frequency (`float`, defaults to 8000.0): Upper edge of the highest filter in Hz.
+
+    Returns:
+        `torch.Tensor` of shape `(batch_size, num_mel_bins, samples // hop_length)`: float32 log10 magnitudes, `>= -5`.
+
+    Raises:
+        ValueError: If `waveform` is not two-dimensional floating point, or shorter than the padding allows.
+    """
+    if not isinstance(waveform, torch.Tensor) or waveform.ndim != 2 or not waveform.is_floating_point():
+        got = tuple(waveform.shape) if isinstance(waveform, torch.Tensor) else type(waveform).__name__
+        raise ValueError(f"Expected a floating-point waveform of shape (batch_size, samples), got {got}.")
+    padding = (n_fft - hop_length) // 2
+    if waveform.shape[-1] <= padding:
+        raise ValueError(
+            f"Expected more than {padding} samples (the reflect padding), got a waveform of {waveform.shape[-1]}."
+        )
+    waveform = waveform.float().clamp(-1.0, 1.0)
+    waveform = F.pad(waveform[:, None], (padding, padding), mode="reflect")[:, 0]
+    window = torch.hann_window(win_length, device=waveform.device)
+    spectrum = torch.stft(
+        waveform, n_fft, hop_length=hop_length, win_length=win_length, window=window, center=False, return_complex=True
+    )
+    magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + MAGNITUDE_EPS)
+    filters = mel_filters(sampling_rate, n_fft, num_mel_bins, min_frequency, max_frequency).to(waveform.device)
+    return torch.log10(torch.clamp(filters @ magnitude, min=LOG_FLOOR))

@@ -1,0 +1,271 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+BigVGAN generator (arXiv:2206.04658): log-mel spectrograms to waveforms.
+
+diffusers' `LTX2Vocoder` computes the published configuration, and a test holds this class to it. It is not the base
+class because it knows one residual block of the two, always puts snakebeta on logarithmic parameters at the end, keeps
+its fixed filters in the checkpoint, and has no weight normalisation to train with.
+"""
+
+import math
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch.nn.utils import parametrizations, parametrize
+
+
+SNAKE_EPS = 1e-9
+
+
+def kaiser_sinc_filter(kernel_size=12, cutoff=0.25, half_width=0.3):
+    r"""
+    Low-pass filter: a windowed sinc with a non-periodic Kaiser window, normalised to sum 1.
+
+    The window's beta follows Kaiser's rule from the attenuation `A = 2.285 (kernel_size / 2 - 1) π 4 half_width + 7.95`
+    in dB: `0.1102 (A - 8.7)` above 50 dB, `0.5842 (A - 21)^0.4 + 0.07886 (A - 21)` from 21 dB, 0 below.
+
+    Args:
+        kernel_size (`int`, defaults to 12): Even number of taps.
+        cutoff (`float`, defaults to 0.25): Cutoff as a fraction of the sampling rate, in `(0, 0.5]`.
+        half_width (`float`, defaults to 0.3): Half the width of the transition band, as such a fraction.
+
+    Returns:
+        `torch.Tensor` of shape `(kernel_size,)`: The taps, float32.
+    """
+    attenuation = 2.285 * (kernel_size // 2 - 1) * math.pi * 4 * half_width + 7.95
+    if attenuation > 50.0:
+        beta = 0.1102 * (attenuation - 8.7)
+    elif attenuation >= 21.0:
+        beta = 0.5842 * (attenuation - 21.0) ** 0.4 + 0.07886 * (attenuation - 21.0)
+    else:
+        beta = 0.0
+    window = torch.kaiser_window(kernel_size, periodic=False, beta=beta, dtype=torch.float32)
+    positions = torch.arange(kernel_size, dtype=torch.float32) - (kernel_size - 1) / 2
+    taps = 2 * cutoff * window * torch.sinc(2 * cutoff * positions)
+    return taps / taps.sum()
+
+
+class AntiAliasedSnake1D(nn.Module):
+    r"""
+    Periodic activation at twice the sampling rate: upsample ×2, snake, downsample ×2.
+
+    `snake` is `x + sin²(αx) / (α + 1e-9)`, `snakebeta` is `x + sin²(αx) / (β + 1e-9)`, with α and β per channel.
+
+    Args:
+        channels (`int`): Channels of the input.
+        activation (`"snake"` or `"snakebeta"`): Whether the amplitude has a parameter of its own.
+        logscale (`bool`): Whether α and β are stored as logarithms.
+    """
+
+    upsample_padding = 5
+    downsample_padding = (5, 6)
+
+    def __init__(self, channels, activation, logscale):
+        super().__init__()
+        self.logscale = logscale
+        start = torch.zeros if logscale else torch.ones
+        self.alpha = nn.Parameter(start(channels))
+        self.beta = nn.Parameter(start(channels)) if activation == "snakebeta" else None
+        self.register_buffer("filter", kaiser_sinc_filter().view(1, 1, -1), persistent=False)
+
+    def forward(self, hidden_states):
+        channels = hidden_states.shape[1]
+        # The fixed filter is not part of a checkpoint, so it follows the input's dtype rather than the module's.
+        taps = self.filter.to(hidden_states.dtype).expand(channels, -1, -1)
+        frequency = self.alpha[:, None]
+        amplitude = frequency if self.beta is None else self.beta[:, None]
+        if self.logscale:
+            frequency, amplitude = frequency.exp(), amplitude.exp()
+
+        hidden_states = F.pad(hidden_states, (self.upsample_padding,) * 2, mode="replicate")
+        hidden_states = 2 * F.conv_transpose1d(hidden_states, taps, stride=2, groups=channels)
+        hidden_states = hidden_states[..., 15:-15]
+        wave = torch.sin(frequency * hidden_states)
+        hidden_states = torch.addcmul(hidden_states, wave * wave, 1.0 / (amplitude + SNAKE_EPS))
+        hidden_states = F.pad(hidden_states, self.downsample_padding, mode="replicate")
+        return F.conv1d(hidden_states, taps, stride=2, groups=channels)
+
+
+class AMPBlock1D(nn.Module):
+    r"""
+    Anti-aliased multi-periodicity block: a residual branch a dilation.
+
+    Args:
+        channels (`int`): Channels of input and output.
+        kernel_size (`int`): Odd width of the convolutions.
+        dilations (`tuple[int]`): One residual branch each.
+        resblock_type (`"1"` or `"2"`):
+            `"1"`: activation → dilated conv → activation → conv. `"2"`: activation → dilated conv.
+        activation (`str`): See [`AntiAliasedSnake1D`].
+        logscale (`bool`): See [`AntiAliasedSnake1D`].
+    """
+
+    def __init__(self, channels, kernel_size, dilations, resblock_type, activation, logscale):
+        super().__init__()
+
+        def conv(dilation):
+            return nn.Conv1d(
+                channels, channels, kernel_size, dilation=dilation, padding=dilation * (kernel_size - 1) // 2
+            )
+
+        num_second = len(dilations) if resblock_type == "1" else 0
+        self.acts1 = nn.ModuleList(AntiAliasedSnake1D(channels, activation, logscale) for _ in dilations)
+        self.convs1 = nn.ModuleList(conv(dilation) for dilation in dilations)
+        self.acts2 = nn.ModuleList(AntiAliasedSnake1D(channels, activation, logscale) for _ in range(num_second))
+        self.convs2 = nn.ModuleList(conv(1) for _ in range(num_second))
+
+    def forward(self, hidden_states):
+        for branch, (act, conv) in enumerate(zip(self.acts1, self.convs1)):
+            update = conv(act(hidden_states))
+            if len(self.convs2) > 0:
+                update = self.convs2[branch](self.acts2[branch](update))
+            hidden_states = hidden_states + update
+        return hidden_states
+
+
+class BigVGANVocoder(ModelMixin, ConfigMixin):
+    r"""
+    BigVGAN generator (arXiv:2206.04658): conv → stages of (transposed conv, mean of AMP blocks) → anti-aliased
+    activation → conv → tanh.
+
+    A model is built and loaded with plain weights. Weight normalisation, which training needs, is put on with
+    [`~BigVGANVocoder.apply_weight_norm`] and folded away with [`~BigVGANVocoder.remove_weight_norm`]; saving folds it.
+
+    Args:
+        in_channels (`int`, defaults to 80): Mel bins.
+        upsample_initial_channel (`int`, defaults to 1536): Width behind the first convolution, halved at every stage.
+        upsample_rates (`tuple[int]`, defaults to `(4, 4, 2, 2, 2, 2)`):
+            Upsampling of each stage; the product is the hop length of the mels in samples.
+        upsample_kernel_sizes (`tuple[int]`, defaults to `(8, 8, 4, 4, 4, 4)`):
+            Widths of the transposed convolutions; each exceeds its rate by an even number.
+        resblock_type (`"1"` or `"2"`, defaults to `"1"`): AMP block, see [`AMPBlock1D`].
+        resblock_kernel_sizes (`tuple[int]`, defaults to `(3, 7, 11)`): One AMP block a stage each; odd.
+        resblock_dilation_sizes (`tuple[tuple[int]]`, defaults to `((1, 3, 5),) * 3`): Dilations of each AMP block.
+        activation (`"snakebeta"` or `"snake"`, defaults to `"snakebeta"`): Periodic activation.
+        snake_logscale (`bool`, defaults to `True`): Whether the activations' parameters are logarithms.
+        sampling_rate (`int`, defaults to 16000): Sampling rate of the waveform in Hz.
+
+    Raises:
+        ValueError: If lists differ in length or a value is none of those above.
+    """
+
+    _supports_gradient_checkpointing = True
+    _supports_group_offloading = True
+    _no_split_modules = ["AMPBlock1D"]
+    _repeated_blocks = ["AMPBlock1D"]
+
+    @register_to_config
+    def __init__(
+        self,
+        in_channels: int = 80,
+        upsample_initial_channel: int = 1536,
+        upsample_rates: tuple[int, ...] = (4, 4, 2, 2, 2, 2),
+        upsample_kernel_sizes: tuple[int, ...] = (8, 8, 4, 4, 4, 4),
+        resblock_type: str = "1",
+        resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11),
+        resblock_dilation_sizes: tuple[tuple[int, ...], ...] = ((1, 3, 5),) * 3,
+        activation: str = "snakebeta",
+        snake_logscale: bool = True,
+        sampling_rate: int = 16000,
+    ):
+        super().__init__()
+        if len(upsample_rates) != len(upsample_kernel_sizes):
+            raise ValueError(
+                "`upsample_rates` and `upsample_kernel_sizes` must be of one length, "
+                f"got {tuple(upsample_rates)} and {tuple(upsample_kernel_sizes)}."
+            )
+        if any(kernel < rate or (kernel - rate) % 2 for rate, kernel in zip(upsample_rates, upsample_kernel_sizes)):
+            raise ValueError(
+                "Each of `upsample_kernel_sizes` must exceed its rate by an even number, or equal it, "
+                f"got {tuple(upsample_kernel_sizes)} for rates {tuple(upsample_rates)}."
+            )
+        if len(resblock_kernel_sizes) != len(resblock_dilation_sizes):
+            raise ValueError(
+                "`resblock_kernel_sizes` and `resblock_dilation_sizes` must be of one length, "
+                f"got {tuple(resblock_kernel_sizes)} and {tuple(resblock_dilation_sizes)}."
+            )
+        if any(kernel % 2 == 0 for kernel in resblock_kernel_sizes):
+            raise ValueError(f"`resblock_kernel_sizes` must be odd, got {tuple(resblock_kernel_sizes)}.")
+        if resblock_type not in ("1", "2"):
+            raise ValueError(f'`resblock_type` must be "1" or "2", got {resblock_type!r}.')
+        if activation not in ("snake", "snakebeta"):
+            raise ValueError(f'`activation` must be "snake" or "snakebeta", got {activation!r}.')
+        if upsample_initial_channel % 2 ** len(upsample_rates):
+            raise ValueError(
+                f"`upsample_initial_channel` is halved {len(upsample_rates)} times, got {upsample_initial_channel}."
+            )
+
+        self.gradient_checkpointing = False
+        self.conv_in = nn.Conv1d(in_channels, upsample_initial_channel, 7, padding=3)
+        self.upsamplers = nn.ModuleList()
+        # Flat, as in the published layout: block j of stage i is number `i * len(resblock_kernel_sizes) + j`.
+        self.resblocks = nn.ModuleList()
+        channels = upsample_initial_channel
+        for rate, kernel in zip(upsample_rates, upsample_kernel_sizes):
+            self.upsamplers.append(
+                nn.ConvTranspose1d(channels, channels // 2, kernel, stride=rate, padding=(kernel - rate) // 2)
+            )
+            channels //= 2
+            for kernel, dilations in zip(resblock_kernel_sizes, resblock_dilation_sizes):
+                self.resblocks.append(
+                    AMPBlock1D(channels, kernel, dilations, resblock_type, activation, snake_logscale)
+                )
+        self.act_out = AntiAliasedSnake1D(channels, activation, snake_logscale)
+        self.conv_out = nn.Conv1d(channels, 1, 7, padding=3)
+
+        for module in (*self.upsamplers, *self.resblocks.modules(), self.conv_out):
+            if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
+                nn.init.normal_(module.weight, std=0.01)  # as in HiFi-GAN, from which BigVGAN inherits it
+
+    @property
+    def hop_length(self):
+        r"""`int`: samples per mel frame."""
+        return math.prod(self.config.upsample_rates)
+
+    def _normed_convolutions(self):
+        return [module for module in self.modules() if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d))]
+
+    def apply_weight_norm(self):
+        r"""Put weight normalisation on every convolution, for training. Does nothing where it is on already."""
+        for module in self._normed_convolutions():
+            if not parametrize.is_parametrized(module, "weight"):
+                parametrizations.weight_norm(module)
+
+    def remove_weight_norm(self):
+        r"""Fold weight normalisation into plain weights. The output does not change."""
+        for module in self._normed_convolutions():
+            if parametrize.is_parametrized(module, "weight"):
+                parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        r"""
+        Turn log-mel spectrograms into waveforms.
+
+        Args:
+            mel (`torch.Tensor` of shape `(batch_size, in_channels, frames)`): Log10-mel spectrogram.
+
+        Returns:
+            `torch.Tensor` of shape `(batch_size, frames * hop_length)`: Waveforms in `(-1, 1)`.
+
+        Raises:
+            ValueError: If `mel` is not of the shape above or has no frames.
+        """
+        if mel.ndim != 3 or mel.shape[1] != self.config.in_channels or mel.shape[-1] == 0:
+            raise ValueError(
+                f"Expected a mel of shape (batch_size, {self.config.in_channels}, frames), got {tuple(mel.shape)}."
+            )
+        num_blocks = len(self.config.resblock_kernel_sizes)
+        hidden_states = self.conv_in(mel)
+        for stage, upsampler in enumerate(self.upsamplers):
+            hidden_states = upsampler(hidden_states)
+            outputs = []
+            for block in self.resblocks[stage * num_blocks : (stage + 1) * num_blocks]:
+                if torch.is_grad_enabled() and self.gradient_checkpointing:
+                    outputs.append(self._gradient_checkpointing_func(block, hidden_states))
+                else:
+                    outputs.append(block(hidden_states))
+            hidden_states = sum(outputs[1:], outputs[0]) / num_blocks
+        return torch.tanh(self.conv_out(self.act_out(hidden_states)))[:, 0]
