@@ -1,0 +1,68 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+AudioLCM for diffusers: text to sound in two steps.
+
+Importing this package makes its classes known to diffusers (see `registration.py`). The classes themselves are
+imported when they are first used, so that the import stays light.
+"""
+
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .registration import register_with_diffusers, warn_of_missing_modules
+
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin, SchedulerMixin
+
+    from .audio.mel import log_mel_spectrogram
+    from .models.autoencoder_kl_mel_1d import AutoencoderKLMel1D
+    from .models.clap_projection import CLAPProjection
+    from .models.transformer_concat_1d import ConcatTransformer1DModel
+    from .models.transformer_llama_1d import LLaMATransformer1DModel
+    from .models.vocoder_bigvgan import BigVGANVocoder
+    from .pipelines.pipeline_audiolcm import AudioLCMPipeline
+    from .schedulers.scheduling_lcm_audio import LCMAudioScheduler
+
+__version__ = "0.1.0"
+
+MINI_CHECKPOINT = Path(__file__).parent / "checkpoints" / "mini"
+
+# Classes that diffusers loads by name. Saved pipelines hold these names: they are a wire format and never change.
+PUBLIC_CLASSES = {
+    "AudioLCMPipeline": ".pipelines.pipeline_audiolcm",
+    "AutoencoderKLMel1D": ".models.autoencoder_kl_mel_1d",
+    "BigVGANVocoder": ".models.vocoder_bigvgan",
+    "CLAPProjection": ".models.clap_projection",
+    "ConcatTransformer1DModel": ".models.transformer_concat_1d",
+    "LCMAudioScheduler": ".schedulers.scheduling_lcm_audio",
+    "LLaMATransformer1DModel": ".models.transformer_llama_1d",
+}
+
+_LAZY_NAMES = {
+    **PUBLIC_CLASSES,
+    "log_mel_spectrogram": ".audio.mel",
+    # diffusers recognises a component by finding the name of its base class in the namespace of its library.
+    "ModelMixin": "diffusers",
+    "SchedulerMixin": "diffusers",
+}
+
+__all__ = [*PUBLIC_CLASSES, "log_mel_spectrogram", "MINI_CHECKPOINT", "__version__"]
+
+
+def __getattr__(name: str):
+    if name not in _LAZY_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY_NAMES[name], __name__), name)
+    globals()[name] = value
+    if name == "AudioLCMPipeline":
+        warn_of_missing_modules()
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_NAMES})
+
+
+register_with_diffusers()
