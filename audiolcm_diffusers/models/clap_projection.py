@@ -41,7 +41,8 @@ class CLAPProjection(ModelMixin, ConfigMixin):
             raise ValueError(f"Expected 0 <= dropout < 1, got dropout={dropout}.")
         self.linear_1 = nn.Linear(in_features, out_features, bias=False)
         self.linear_2 = nn.Linear(out_features, out_features, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        # Not `self.dropout`: a module named as a config entry is shadowed by it.
+        self.token_dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(out_features, eps=norm_eps)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
@@ -62,4 +63,4 @@ class CLAPProjection(ModelMixin, ConfigMixin):
                 f"got {tuple(hidden_states.shape)}."
             )
         projected = self.linear_1(hidden_states)
-        return self.norm(projected + self.dropout(self.linear_2(F.gelu(projected))))
+        return self.norm(projected + self.token_dropout(self.linear_2(F.gelu(projected))))
