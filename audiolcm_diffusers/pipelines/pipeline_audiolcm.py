@@ -315,20 +315,22 @@ class AudioLCMPipeline(DiffusionPipeline):
             else:
                 if self.text_encoder_2 is None:
                     raise ValueError(
-                        f"`events` are read by the second text stream, which this pipeline does not have; got {events!r}."
+                        "`events` are read by the second text stream, which this pipeline does not have; got "
+                        f"{events!r}."
                     )
                 num_captions = len(structured_captions(events))
                 if batch_size not in (None, num_captions):
                     raise ValueError(
-                        f"Expected `events` for each of the {batch_size} prompts, got those of {num_captions}: {events!r}."
+                        f"Expected `events` for each of the {batch_size} prompts, got those of {num_captions}: "
+                        f"{events!r}."
                     )
                 batch_size = num_captions
 
         if negative_prompt is not None:
             if negative_prompt_embeds is not None:
                 raise ValueError(
-                    f"Pass either `negative_prompt` or `negative_prompt_embeds`, got {negative_prompt!r} with embeddings "
-                    f"of shape {tuple(negative_prompt_embeds.shape)}."
+                    f"Pass either `negative_prompt` or `negative_prompt_embeds`, got {negative_prompt!r} with "
+                    f"embeddings of shape {tuple(negative_prompt_embeds.shape)}."
                 )
             self._check_text_parts(f"negative_prompt={negative_prompt!r}", "negative_prompt_embeds")
             negative_prompts = [negative_prompt] if isinstance(negative_prompt, str) else negative_prompt
@@ -342,8 +344,8 @@ class AudioLCMPipeline(DiffusionPipeline):
         if negative_prompt_embeds is not None:
             if prompt_embeds is not None and negative_prompt_embeds.shape != prompt_embeds.shape:
                 raise ValueError(
-                    f"Expected `negative_prompt_embeds` of the shape of `prompt_embeds`, {tuple(prompt_embeds.shape)}, "
-                    f"got {tuple(negative_prompt_embeds.shape)}."
+                    f"Expected `negative_prompt_embeds` of the shape of `prompt_embeds`, "
+                    f"{tuple(prompt_embeds.shape)}, got {tuple(negative_prompt_embeds.shape)}."
                 )
             if negative_prompt_embeds.shape[0] != batch_size:
                 raise ValueError(
@@ -363,7 +365,7 @@ class AudioLCMPipeline(DiffusionPipeline):
         if original_inference_steps is not None:
             if not _accepts(set_timesteps, "original_inference_steps"):
                 raise ValueError(
-                    f"{scheduler_name} has no `original_inference_steps`, got {original_inference_steps}; leave it out."
+                    f"{scheduler_name} has no `original_inference_steps`, got {original_inference_steps!r}."
                 )
             if not _is_count(original_inference_steps) or original_inference_steps > num_train_timesteps:
                 raise ValueError(
@@ -424,8 +426,8 @@ class AudioLCMPipeline(DiffusionPipeline):
             num_samples = min(round(self.config.default_audio_length_in_s * self.sampling_rate), max_samples)
         if num_samples > max_samples:
             raise ValueError(
-                f"Expected a sound of at most {max_samples / self.sampling_rate:g} s, which is what this model can do, "
-                f"got {num_samples / self.sampling_rate:g} s."
+                f"Expected a sound of at most {max_samples / self.sampling_rate:g} s, the limit of this model, got "
+                f"{num_samples / self.sampling_rate:g} s."
             )
         num_frames = math.ceil(math.ceil(num_samples / self.hop_length) / self.latent_hop)
         return num_samples, num_frames
@@ -515,8 +517,8 @@ class AudioLCMPipeline(DiffusionPipeline):
                 )
             if mask is not None and (embeds is None or mask.shape != embeds.shape[:2]):
                 raise ValueError(
-                    f"Expected `{name}_attention_mask` along with `{name}_embeds`, and of shape (batch_size, num_tokens); "
-                    f"got a mask of shape {tuple(mask.shape)} with embeddings of shape "
+                    f"Expected `{name}_attention_mask` along with `{name}_embeds`, and of shape (batch_size, "
+                    f"num_tokens); got a mask of shape {tuple(mask.shape)} with embeddings of shape "
                     f"{None if embeds is None else tuple(embeds.shape)}."
                 )
 
@@ -617,8 +619,8 @@ class AudioLCMPipeline(DiffusionPipeline):
         elif self.do_classifier_free_guidance:
             if negative_prompt_embeds is None:
                 raise ValueError(
-                    f"guidance_scale became {self.guidance_scale} in a call that began without classifier-free guidance; "
-                    "begin with a guidance_scale above 1."
+                    f"guidance_scale became {self.guidance_scale} in a call that began without classifier-free "
+                    "guidance; begin with a guidance_scale above 1."
                 )
             latents = torch.cat([latents, latents])
             if prompt_attention_mask is not None or negative_prompt_attention_mask is not None:

@@ -1,0 +1,208 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+Tiny real components with random weights, shared by all tests.
+
+Every `make_…` fixture is a function: each call gives the same weights anew, whatever was drawn before, and leaves the
+global random state as it was. Text is tokenized byte by byte, so the length of an ASCII text is its number of tokens.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+
+REFERENCES = Path(__file__).parent / "references"
+
+TEXT_WIDTH = 16
+NUM_TOKENS = 40
+
+
+def seeded(build):
+    """Build a module from a fixed seed, in eval mode, with no parameter left at zero: a zero would hide mistakes."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        module = build().eval()
+        for parameter in module.parameters():
+            if not parameter.detach().any():
+                torch.nn.init.normal_(parameter, std=0.1)
+    return module
+
+
+@pytest.fixture(scope="session")
+def references() -> Path:
+    """Folder of the numbers to agree with."""
+    return REFERENCES
+
+
+@pytest.fixture
+def make_tokenizer():
+    """`make_tokenizer(model_max_length=40, bert=False)`: bytes between `[CLS]` and `[SEP]`, or before `</s>`."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    def make(model_max_length: int | None = NUM_TOKENS, bert: bool = False) -> PreTrainedTokenizerFast:
+        special = ["<pad>", "[CLS]", "[SEP]", "</s>", "<unk>"]
+        tokens = special + sorted(pre_tokenizers.ByteLevel.alphabet())
+        backend = Tokenizer(models.BPE(vocab={token: i for i, token in enumerate(tokens)}, merges=[]))
+        backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        backend.decoder = decoders.ByteLevel()
+        template = "[CLS] $A [SEP]" if bert else "$A </s>"
+        backend.post_processor = processors.TemplateProcessing(
+            single=template, special_tokens=[(token, tokens.index(token)) for token in ("[CLS]", "[SEP]", "</s>")]
+        )
+        length = {} if model_max_length is None else {"model_max_length": model_max_length}
+        return PreTrainedTokenizerFast(
+            tokenizer_object=backend, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", **length
+        )
+
+    return make
+
+
+@pytest.fixture
+def make_bert():
+    """`make_bert()`: a `BertModel` of width 12."""
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(
+        vocab_size=261,
+        hidden_size=12,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=64,
+    )
+    return lambda: seeded(lambda: BertModel(config))
+
+
+@pytest.fixture
+def make_t5():
+    """`make_t5()`: a `T5EncoderModel` of width 16."""
+    from transformers import T5Config, T5EncoderModel
+
+    config = T5Config(
+        vocab_size=261, d_model=TEXT_WIDTH, d_kv=8, d_ff=24, num_layers=1, num_heads=2, feed_forward_proj="gated-gelu"
+    )
+    return lambda: seeded(lambda: T5EncoderModel(config))
+
+
+@pytest.fixture
+def make_projection():
+    """`make_projection()`: a `CLAPProjection` from width 12 to 16."""
+    from audiolcm_diffusers import CLAPProjection
+
+    return lambda: seeded(lambda: CLAPProjection(in_features=12, out_features=TEXT_WIDTH))
+
+
+@pytest.fixture
+def make_llama_transformer():
+    """`make_llama_transformer(**config)`: a `LLaMATransformer1DModel`; a student unless `time_cond_proj_dim=None`."""
+    from audiolcm_diffusers import LLaMATransformer1DModel
+
+    def make(**config) -> LLaMATransformer1DModel:
+        defaults = {
+            "in_channels": 4,
+            "num_layers": 2,
+            "num_attention_heads": 2,
+            "attention_head_dim": 8,
+            "cross_attention_dim": TEXT_WIDTH,
+            "time_cond_proj_dim": 256,
+            "multiple_of": 8,
+        }
+        return seeded(lambda: LLaMATransformer1DModel(**{**defaults, **config}))
+
+    return make
+
+
+@pytest.fixture
+def make_concat_transformer():
+    """`make_concat_transformer(**config)`: a `ConcatTransformer1DModel`; a student unless `time_cond_proj_dim=None`."""
+    from audiolcm_diffusers import ConcatTransformer1DModel
+
+    def make(**config) -> ConcatTransformer1DModel:
+        defaults = {
+            "in_channels": 4,
+            "num_layers": 2,
+            "num_attention_heads": 4,
+            "attention_head_dim": 8,
+            "cross_attention_dim": TEXT_WIDTH,
+            "time_cond_proj_dim": 256,
+            "max_position_embeddings": 200,
+        }
+        return seeded(lambda: ConcatTransformer1DModel(**{**defaults, **config}))
+
+    return make
+
+
+@pytest.fixture
+def make_vae():
+    """`make_vae(**config)`: an `AutoencoderKLMel1D` of 80 mel bins, 4 latent channels and half the frame rate."""
+    from audiolcm_diffusers import AutoencoderKLMel1D
+
+    def make(**config) -> AutoencoderKLMel1D:
+        defaults = {
+            "latent_channels": 4,
+            "base_channels": 8,
+            "channel_multipliers": (1, 2),
+            "layers_per_block": 1,
+            "norm_num_groups": 4,
+            "scaling_factor": 0.5,
+        }
+        return seeded(lambda: AutoencoderKLMel1D(**{**defaults, **config}))
+
+    return make
+
+
+@pytest.fixture
+def make_vocoder():
+    """`make_vocoder(**config)`: a `BigVGANVocoder` of hop length 256."""
+    from audiolcm_diffusers import BigVGANVocoder
+
+    def make(**config) -> BigVGANVocoder:
+        defaults = {
+            "upsample_initial_channel": 16,
+            "upsample_rates": (16, 16),
+            "upsample_kernel_sizes": (16, 16),
+            "resblock_kernel_sizes": (3,),
+            "resblock_dilation_sizes": ((1,),),
+        }
+        return seeded(lambda: BigVGANVocoder(**{**defaults, **config}))
+
+    return make
+
+
+@pytest.fixture
+def make_components(
+    make_tokenizer, make_bert, make_t5, make_projection, make_llama_transformer, make_vae, make_vocoder
+):
+    """`make_components(**replacements)`: all components of a tiny `AudioLCMPipeline`, a student with both streams."""
+    from audiolcm_diffusers import LCMAudioScheduler
+
+    def make(**replacements) -> dict:
+        components = {
+            "vae": make_vae(),
+            "text_encoder": make_bert(),
+            "projection_model": make_projection(),
+            "text_encoder_2": make_t5(),
+            "tokenizer": make_tokenizer(bert=True),
+            "tokenizer_2": make_tokenizer(),
+            "transformer": make_llama_transformer(),
+            "scheduler": LCMAudioScheduler(),
+            "vocoder": make_vocoder(),
+        }
+        return {**components, **replacements}
+
+    return make
+
+
+@pytest.fixture
+def make_pipeline(make_components):
+    """`make_pipeline(**replacements)`: a tiny `AudioLCMPipeline` without a progress bar."""
+    from audiolcm_diffusers import AudioLCMPipeline
+
+    def make(**replacements) -> AudioLCMPipeline:
+        pipe = AudioLCMPipeline(**make_components(**replacements))
+        pipe.set_progress_bar_config(disable=True)
+        return pipe
+
+    return make
