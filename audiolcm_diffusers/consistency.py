@@ -1,0 +1,370 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+r"""
+The equations of latent consistency models as pure tensor functions.
+
+The scheduler, the training losses and the tests all call these functions, so that each equation has one home. Nothing
+here draws random numbers, moves data between devices or waits for a device, and nothing needs float64.
+
+Names: `alpha_prod` is \\(\bar\alpha_t = \prod_{i \le t} (1 - \beta_i)\\), so a noisy sample is
+`x_t = sqrt(alpha_prod) * x_0 + sqrt(1 - alpha_prod) * noise`. Wherever a function takes `alpha_prod…` or `w`, this may
+be a number, a tensor without dimensions, or a tensor of shape `(batch_size,)`, which is aligned with the *first*
+dimension of the samples. `w = guidance_scale - 1`.
+
+Sources:
+    - DDPM: Ho et al., "Denoising Diffusion Probabilistic Models", arXiv:2006.11239.
+    - DDIM: Song et al., "Denoising Diffusion Implicit Models", arXiv:2010.02502.
+    - Progressive distillation: Salimans and Ho, arXiv:2202.00512 (v-prediction).
+    - CM: Song et al., "Consistency Models", arXiv:2303.01469.
+    - LCM: Luo et al., "Latent Consistency Models", arXiv:2310.04378.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+PREDICTION_TYPES = ("epsilon", "sample", "v_prediction")
+
+
+def _align(values: float | torch.Tensor, samples: torch.Tensor) -> float | torch.Tensor:
+    """
+    Append dimensions of size one to a batch of values, so that they broadcast against the samples from the left.
+    """
+    if not isinstance(values, torch.Tensor) or values.ndim in (0, samples.ndim):
+        return values
+    return values.reshape(values.shape + (1,) * (samples.ndim - values.ndim))
+
+
+def _check_prediction_type(prediction_type: str) -> None:
+    if prediction_type not in PREDICTION_TYPES:
+        raise ValueError(f"Expected prediction_type to be one of {PREDICTION_TYPES}, got {prediction_type!r}.")
+
+
+def solver_timesteps(num_train_timesteps: int, num_solver_timesteps: int) -> torch.Tensor:
+    r"""
+    Timesteps on which the teacher's solver walks during distillation, and from which inference picks its own.
+
+    `k * (1, ..., N) - 1` with `N = num_solver_timesteps` and the skipping step `k = floor(num_train_timesteps / N)`
+    (LCM, arXiv:2310.04378, section 4.3).
+
+    Args:
+        num_train_timesteps (`int`):
+            Number of steps of the diffusion process, at least 1.
+        num_solver_timesteps (`int`):
+            Number of timesteps wanted, in `[1, num_train_timesteps]`.
+
+    Returns:
+        `torch.Tensor`: int64 on the CPU, shape `(num_solver_timesteps,)`, ascending.
+
+    Raises:
+        ValueError: If `num_solver_timesteps` is out of range.
+    """
+    if not 1 <= num_solver_timesteps <= num_train_timesteps:
+        raise ValueError(
+            f"Expected 1 <= num_solver_timesteps <= num_train_timesteps, got num_solver_timesteps="
+            f"{num_solver_timesteps}, num_train_timesteps={num_train_timesteps}."
+        )
+    skip = num_train_timesteps // num_solver_timesteps
+    return torch.arange(1, num_solver_timesteps + 1) * skip - 1
+
+
+def boundary_scalings(
+    timesteps: torch.Tensor, timestep_scaling: float = 10.0, sigma_data: float = 0.5
+) -> tuple[torch.Tensor, torch.Tensor]:
+    r"""
+    Scalings that make the consistency function the identity at `t = 0`.
+
+    With `s = timestep_scaling * t` (LCM, arXiv:2310.04378, eq. 9 and appendix; CM, arXiv:2303.01469, eq. 5):
+    `c_skip = sigma_data^2 / (s^2 + sigma_data^2)`, `c_out = s / sqrt(s^2 + sigma_data^2)`.
+
+    Args:
+        timesteps (`torch.Tensor` of any shape, usually `(batch_size,)`):
+            Training timesteps, step index in `[0, num_train_timesteps)`.
+        timestep_scaling (`float`, defaults to 10.0):
+            Factor on the timesteps. The larger, the closer `c_skip` is to 0 for all `t > 0`.
+        sigma_data (`float`, defaults to 0.5):
+            Standard deviation that the data is assumed to have, positive.
+
+    Returns:
+        `tuple[torch.Tensor, torch.Tensor]`: `c_skip` and `c_out`, float32, of the shape of `timesteps`.
+
+    Raises:
+        ValueError: If `sigma_data` is not positive.
+    """
+    if not sigma_data > 0:
+        raise ValueError(f"Expected sigma_data > 0, got sigma_data={sigma_data}.")
+    scaled = torch.as_tensor(timesteps, dtype=torch.float32) * timestep_scaling
+    variance = scaled**2 + sigma_data**2
+    return sigma_data**2 / variance, scaled / variance**0.5
+
+
+def consistency_function(
+    sample: torch.Tensor, x0_hat: torch.Tensor, c_skip: float | torch.Tensor, c_out: float | torch.Tensor
+) -> torch.Tensor:
+    r"""
+    The consistency function `f(x_t) = c_skip * x_t + c_out * x0_hat` (LCM, arXiv:2310.04378, eq. 9).
+
+    Args:
+        sample (`torch.Tensor` of shape `(batch_size, ...)`):
+            Noisy latents `x_t`.
+        x0_hat (`torch.Tensor` of shape `(batch_size, ...)`):
+            Clean latents predicted from them.
+        c_skip, c_out (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
+            From [`boundary_scalings`].
+
+    Returns:
+        `torch.Tensor`: Of the shape of `sample`.
+    """
+    output = _align(c_out, sample) * x0_hat + _align(c_skip, sample) * sample
+    return output.to(torch.promote_types(sample.dtype, x0_hat.dtype))
+
+
+def guidance_embedding(w: torch.Tensor, embedding_dim: int = 256) -> torch.Tensor:
+    r"""
+    Sinusoidal embedding of the guidance strength, given to a student as `timestep_cond`.
+
+    `[sin(1000 w f), cos(1000 w f)]` with `f_i = exp(-i ln(10000) / (embedding_dim / 2 - 1))`. Arguments reach
+    thousands of radians, where float32 keeps four digits of an angle: the order of operations is a part of the
+    definition, and a student must see the one that it was trained with.
+
+    Args:
+        w (`torch.Tensor` of any shape, usually `(batch_size,)`):
+            `guidance_scale - 1`.
+        embedding_dim (`int`, defaults to 256):
+            Width of the embedding; even, and at least 4.
+
+    Returns:
+        `torch.Tensor`: float32, shape `(*w.shape, embedding_dim)`, values in [-1, 1].
+
+    Raises:
+        ValueError: If `embedding_dim` is odd or less than 4 (the frequencies of a width of 2 divide by zero).
+    """
+    if embedding_dim < 4 or embedding_dim % 2:
+        raise ValueError(f"Expected embedding_dim to be even and at least 4, got embedding_dim={embedding_dim}.")
+    half = embedding_dim // 2
+    w = torch.as_tensor(w, dtype=torch.float32)
+    frequencies = torch.exp(
+        torch.arange(half, dtype=torch.float32, device=w.device) * -(math.log(10000.0) / (half - 1))
+    )
+    angles = (w * 1000.0)[..., None] * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def guide(cond: torch.Tensor, uncond: torch.Tensor, w: float | torch.Tensor) -> torch.Tensor:
+    r"""
+    Extrapolate a prediction away from the unconditional one: `cond + w * (cond - uncond)`.
+
+    The same as `uncond + guidance_scale * (cond - uncond)` with `guidance_scale = w + 1` (Ho and Salimans,
+    "Classifier-Free Diffusion Guidance", arXiv:2207.12598, eq. 6).
+
+    Args:
+        cond, uncond (`torch.Tensor` of shape `(batch_size, ...)`):
+            Predictions with the caption and without it: noise, clean latents or velocities.
+        w (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
+            Guidance strength; 0 returns `cond`.
+
+    Returns:
+        `torch.Tensor`: Of the shape of `cond`.
+    """
+    output = cond + _align(w, cond) * (cond - uncond)
+    return output.to(torch.promote_types(cond.dtype, uncond.dtype))
+
+
+def add_noise(original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor) -> torch.Tensor:
+    r"""
+    Sample of the diffusion process at `t`: `sqrt(alpha_prod_t) * x_0 + sqrt(1 - alpha_prod_t) * noise`
+    (DDPM, arXiv:2006.11239, eq. 4).
+
+    Args:
+        original_samples (`torch.Tensor` of shape `(batch_size, ...)`):
+            Clean latents.
+        noise (`torch.Tensor` of shape `(batch_size, ...)`):
+            Standard normal noise.
+        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
+            Cumulative product of `1 - beta` at `t`, in [0, 1].
+
+    Returns:
+        `torch.Tensor`: Of the shape of `original_samples`.
+    """
+    alpha_prod_t = _align(alpha_prod_t, original_samples)
+    output = alpha_prod_t**0.5 * original_samples + (1 - alpha_prod_t) ** 0.5 * noise
+    return output.to(torch.promote_types(original_samples.dtype, noise.dtype))
+
+
+def velocity(original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor) -> torch.Tensor:
+    r"""
+    What a v-prediction model predicts: `sqrt(alpha_prod_t) * noise - sqrt(1 - alpha_prod_t) * x_0`
+    (Salimans and Ho, arXiv:2202.00512, appendix D).
+
+    Args:
+        original_samples (`torch.Tensor` of shape `(batch_size, ...)`):
+            Clean latents.
+        noise (`torch.Tensor` of shape `(batch_size, ...)`):
+            The noise that was added to them.
+        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
+            Cumulative product of `1 - beta` at `t`, in [0, 1].
+
+    Returns:
+        `torch.Tensor`: Of the shape of `original_samples`.
+    """
+    alpha_prod_t = _align(alpha_prod_t, original_samples)
+    output = alpha_prod_t**0.5 * noise - (1 - alpha_prod_t) ** 0.5 * original_samples
+    return output.to(torch.promote_types(original_samples.dtype, noise.dtype))
+
+
+def predicted_original_sample(
+    model_output: torch.Tensor, sample: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
+) -> torch.Tensor:
+    r"""
+    Clean latents `x0_hat` that a model's output implies.
+
+    | prediction_type | `x0_hat` |
+    |---|---|
+    | `epsilon` | `(x_t - sqrt(1 - alpha_prod_t) * model_output) / sqrt(alpha_prod_t)` |
+    | `sample` | `model_output` |
+    | `v_prediction` | `sqrt(alpha_prod_t) * x_t - sqrt(1 - alpha_prod_t) * model_output` |
+
+    Args:
+        model_output (`torch.Tensor` of shape `(batch_size, ...)`):
+            What the model predicted.
+        sample (`torch.Tensor` of shape `(batch_size, ...)`):
+            The noisy latents `x_t` that it saw.
+        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
+            Cumulative product of `1 - beta` at `t`; in (0, 1] for `epsilon`, in [0, 1] for the others.
+        prediction_type (`str`):
+            `"epsilon"`, `"sample"` or `"v_prediction"`.
+
+    Returns:
+        `torch.Tensor`: Of the shape of `sample`.
+
+    Raises:
+        ValueError: If `prediction_type` is none of the three.
+    """
+    _check_prediction_type(prediction_type)
+    if prediction_type == "sample":
+        return model_output
+    alpha_prod_t = _align(alpha_prod_t, sample)
+    if prediction_type == "epsilon":
+        output = (sample - (1 - alpha_prod_t) ** 0.5 * model_output) / alpha_prod_t**0.5
+    else:
+        output = alpha_prod_t**0.5 * sample - (1 - alpha_prod_t) ** 0.5 * model_output
+    return output.to(torch.promote_types(sample.dtype, model_output.dtype))
+
+
+def predicted_noise(
+    model_output: torch.Tensor, sample: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
+) -> torch.Tensor:
+    r"""
+    Noise `eps_hat` that a model's output implies.
+
+    | prediction_type | `eps_hat` |
+    |---|---|
+    | `epsilon` | `model_output` |
+    | `sample` | `(x_t - sqrt(alpha_prod_t) * model_output) / sqrt(1 - alpha_prod_t)` |
+    | `v_prediction` | `sqrt(alpha_prod_t) * model_output + sqrt(1 - alpha_prod_t) * x_t` |
+
+    Args:
+        model_output (`torch.Tensor` of shape `(batch_size, ...)`):
+            What the model predicted.
+        sample (`torch.Tensor` of shape `(batch_size, ...)`):
+            The noisy latents `x_t` that it saw.
+        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
+            Cumulative product of `1 - beta` at `t`; in [0, 1) for `sample`, in [0, 1] for the others.
+        prediction_type (`str`):
+            `"epsilon"`, `"sample"` or `"v_prediction"`.
+
+    Returns:
+        `torch.Tensor`: Of the shape of `sample`.
+
+    Raises:
+        ValueError: If `prediction_type` is none of the three.
+    """
+    _check_prediction_type(prediction_type)
+    if prediction_type == "epsilon":
+        return model_output
+    alpha_prod_t = _align(alpha_prod_t, sample)
+    if prediction_type == "sample":
+        output = (sample - alpha_prod_t**0.5 * model_output) / (1 - alpha_prod_t) ** 0.5
+    else:
+        output = alpha_prod_t**0.5 * model_output + (1 - alpha_prod_t) ** 0.5 * sample
+    return output.to(torch.promote_types(sample.dtype, model_output.dtype))
+
+
+def ddim_step(x0_hat: torch.Tensor, eps_hat: torch.Tensor, alpha_cumprod_prev: float | torch.Tensor) -> torch.Tensor:
+    r"""
+    One deterministic DDIM step: `sqrt(alpha_cumprod_prev) * x0_hat + sqrt(1 - alpha_cumprod_prev) * eps_hat`
+    (DDIM, arXiv:2010.02502, eq. 12 with `sigma_t = 0`).
+
+    Args:
+        x0_hat (`torch.Tensor` of shape `(batch_size, ...)`):
+            Predicted clean latents.
+        eps_hat (`torch.Tensor` of shape `(batch_size, ...)`):
+            Predicted noise.
+        alpha_cumprod_prev (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
+            Cumulative product of `1 - beta` at the timestep to arrive at, in [0, 1].
+
+    Returns:
+        `torch.Tensor`: Of the shape of `x0_hat`.
+    """
+    return add_noise(x0_hat, eps_hat, alpha_cumprod_prev)
+
+
+def pseudo_huber_loss(pred: torch.Tensor, target: torch.Tensor, c: float = 0.001) -> torch.Tensor:
+    r"""
+    Mean of `sqrt((pred - target)^2 + c^2) - c`: quadratic for small residuals, linear for large ones
+    (Song and Dhariwal, "Improved Techniques for Training Consistency Models", arXiv:2310.14189, eq. 7, taken
+    element by element).
+
+    Args:
+        pred, target (`torch.Tensor` of one shape):
+            Computed on in float32 whatever their dtype: `c^2` is below the resolution of half precision.
+        c (`float`, defaults to 0.001):
+            Residual at which the loss turns from quadratic to linear, positive.
+
+    Returns:
+        `torch.Tensor`: float32, without dimensions.
+
+    Raises:
+        ValueError: If the shapes differ, which would broadcast silently, or `c` is not positive.
+    """
+    if not c > 0:
+        raise ValueError(f"Expected c > 0, got c={c}.")
+    if pred.shape != target.shape:
+        raise ValueError(
+            f"Expected pred and target of one shape, got pred of {tuple(pred.shape)}, target of {tuple(target.shape)}."
+        )
+    residual = pred.float() - target.float()
+    return ((residual**2 + c**2) ** 0.5 - c).mean()
+
+
+@torch.no_grad()
+def update_ema(target_params: Iterable[torch.Tensor], source_params: Iterable[torch.Tensor], decay: float) -> None:
+    r"""
+    Move the target's parameters towards the source's, in place: `target = decay * target + (1 - decay) * source`.
+
+    All tensors go through one fused call a device and dtype.
+
+    Args:
+        target_params, source_params (`Iterable[torch.Tensor]`):
+            Parameters in one order, of equal shapes; floating point.
+        decay (`float`):
+            Rate in [0, 1]; 0 copies the source, 1 leaves the target alone.
+
+    Raises:
+        ValueError: If the numbers of tensors or any of their shapes differ, or `decay` is out of [0, 1].
+    """
+    if not 0.0 <= decay <= 1.0:
+        raise ValueError(f"Expected 0 <= decay <= 1, got decay={decay}.")
+    targets, sources = list(target_params), list(source_params)
+    if len(targets) != len(sources):
+        raise ValueError(f"Expected as many source as target parameters, got {len(sources)} and {len(targets)}.")
+    for index, (target, source) in enumerate(zip(targets, sources)):
+        if target.shape != source.shape:
+            raise ValueError(
+                f"Expected parameters of equal shapes, got target {tuple(target.shape)} and source "
+                f"{tuple(source.shape)} at position {index}."
+            )
+    if targets:
+        sources = [source.to(target) for target, source in zip(targets, sources)]
+        get_ema_multi_avg_fn(decay)(targets, sources, None)
