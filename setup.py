@@ -1,0 +1,36 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "audiolcm_diffusers/__init__.py").read_text(), re.M)[1]
+
+TRAIN = ["tensorboard"]
+TEST = ["pytest", "ruff", "import-linter", "peft>=0.21"]
+
+setup(
+    name="audiolcm-diffusers",
+    version=VERSION,
+    description="AudioLCM for diffusers: text to sound in two steps",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["audiolcm_diffusers*"]),
+    package_data={"audiolcm_diffusers": ["checkpoints/**/*"]},
+    install_requires=[
+        # Registration uses names that diffusers does not promise to keep (registration.py), hence the upper bound.
+        "diffusers>=0.42,<0.43",
+        "torch>=2.6",
+        "transformers>=5.0",
+        "accelerate>=1.0",
+        "safetensors",
+        "scipy",
+        "soundfile",
+    ],
+    extras_require={"train": TRAIN, "eval": [], "demo": [], "test": TEST},
+    entry_points={"console_scripts": ["audiolcm=audiolcm_diffusers.commands:main"]},
+)
