@@ -11,7 +11,15 @@ import torch
 import torch.nn.functional as F
 
 from audiolcm_diffusers import AutoencoderKLMel1D
-from audiolcm_diffusers.data.captioned_audio import SILENCE, clip_mels, crop_or_pad, gain_mel, load_clips, random_offset
+from audiolcm_diffusers.data.captioned_audio import (
+    SILENCE,
+    clip_mels,
+    crop_or_pad,
+    draw_crops,
+    draw_gains_db,
+    gain_mel,
+    load_clips,
+)
 from audiolcm_diffusers.models.discriminators import PatchDiscriminator2D, discriminator_loss, generator_losses
 from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
 
@@ -30,17 +38,16 @@ class AutoencoderConfig(RunConfig):
     feature_weight: float = option(0.05, "Weight of the feature-matching loss.")
 
 
-def draw_crops(mels, config, generator):
+def draw_batch(mels, config, generator):
     """Draw a batch of crops with random gains, shape (batch_size, mel_bins, crop_frames)."""
-    # Clips count by their length, so that every second of audio is as likely as any other.
-    frames = torch.tensor([min(mel.shape[-1], 10 * config.crop_frames) for mel in mels], dtype=torch.float32)
-    picked = torch.multinomial(frames, config.batch_size, replacement=True, generator=generator)
-    gains = (2 * torch.rand(config.batch_size, generator=generator) - 1) * config.max_gain_db
-    crops = []
-    for index, gain in zip(picked.tolist(), gains.tolist()):
-        offset = random_offset(mels[index].shape[-1], config.crop_frames, generator)
-        crops.append(gain_mel(crop_or_pad(mels[index], config.crop_frames, offset, SILENCE), gain))
-    return torch.stack(crops)
+    crops = draw_crops([mel.shape[-1] for mel in mels], config.crop_frames, config.batch_size, generator)
+    gains = draw_gains_db(config.batch_size, config.max_gain_db, generator)
+    return torch.stack(
+        [
+            gain_mel(crop_or_pad(mels[index], config.crop_frames, offset, SILENCE), gain_db)
+            for (index, offset), gain_db in zip(crops, gains)
+        ]
+    )
 
 
 def kl_divergence(posterior):
@@ -70,7 +77,7 @@ def main(config):
 
     while run.step < config.max_train_steps:
         generator = run.step_generator()
-        mel = draw_crops(mels, config, generator).to(accelerator.device)
+        mel = draw_batch(mels, config, generator).to(accelerator.device)
         noise = torch.randn(
             config.batch_size, config.latent_channels, config.crop_frames // averaged.temporal_compression_ratio,
             generator=generator,
@@ -100,7 +107,7 @@ def main(config):
 
     with torch.no_grad():
         generator = torch.Generator().manual_seed(config.seed)
-        batches = [draw_crops(mels, config, generator).to(accelerator.device) for _ in range(16)]
+        batches = [draw_batch(mels, config, generator).to(accelerator.device) for _ in range(16)]
         latents = torch.cat([averaged.encode(mel).latent_dist.mean for mel in batches])
     averaged.register_to_config(scaling_factor=1.0 / latents.std().item())
     run.save_model(averaged)

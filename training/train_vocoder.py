@@ -1,0 +1,148 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+Train the vocoder: spectral distances at several resolutions, and discriminators from a set step on.
+
+    accelerate launch training/train_vocoder.py --data_dir DATA/train --vae_dir runs/vae/model --output_dir runs/vocoder
+"""
+
+import json
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from audiolcm_diffusers import AutoencoderKLMel1D, BigVGANVocoder, log_mel_spectrogram
+from audiolcm_diffusers.data.captioned_audio import (
+    INT16_SCALE,
+    crop_or_pad,
+    draw_crops,
+    draw_gains_db,
+    load_clips,
+)
+from audiolcm_diffusers.models.discriminators import (
+    MultiPeriodDiscriminator,
+    MultiResolutionDiscriminator,
+    discriminator_loss,
+    generator_losses,
+    stft_magnitude,
+)
+from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
+
+
+RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (64, 16))
+
+
+@dataclass(frozen=True)
+class VocoderConfig(RunConfig):
+    vae_dir: str | None = option(None, "Trained autoencoder; its reconstructions are mixed into the input.")
+    reconstructed_share: float = option(0.5, "Share of the crops whose mel has gone through the autoencoder.")
+    crop_frames: int = option(32, "Mel frames of a training crop.")
+    context_frames: int = option(16, "Frames on both sides of a crop that its mel and reconstruction are made from.")
+    max_gain_db: float = option(6.0, "Crops are amplified by up to plus or minus this many decibels.")
+    vocoder_config: str = option(
+        '{"upsample_initial_channel": 256, "upsample_rates": [8, 8, 2, 2], "upsample_kernel_sizes": [16, 16, 4, 4], '
+        '"resblock_type": "2", "resblock_kernel_sizes": [3, 7], "resblock_dilation_sizes": [[1], [1, 3]]}',
+        "Arguments of `BigVGANVocoder` as JSON.",
+    )
+    discriminator_start: int = option(1500, "Step from which the discriminators take part.")
+    mel_weight: float = option(15.0, "Weight of the L1 distance between log10 mels.")
+    spectral_weight: float = option(2.5, "Weight of the multi-resolution spectral distance.")
+    adversarial_weight: float = option(1.0, "Weight of the adversarial loss.")
+    feature_weight: float = option(2.0, "Weight of the feature-matching loss.")
+    compile: bool = option(False, "Compile the vocoder with torch.compile; pays off in runs of many minutes.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0.0 <= self.reconstructed_share <= 1.0:
+            raise ValueError(f"Expected 0 <= reconstructed_share <= 1, got {self.reconstructed_share}.")
+
+
+def draw_batch(waveforms, config, generator, hop_length):
+    """Draw crops with context and random gains, `(batch_size, samples)`, and which of them are reconstructed."""
+    length = (config.crop_frames + 2 * config.context_frames) * hop_length
+    crops = draw_crops([len(waveform) for waveform in waveforms], length, config.batch_size, generator)
+    gains = draw_gains_db(config.batch_size, config.max_gain_db, generator)
+    batch = torch.stack(
+        [
+            crop_or_pad(waveforms[index], length, offset, 0).float() / INT16_SCALE * 10 ** (gain_db / 20)
+            for (index, offset), gain_db in zip(crops, gains)
+        ]
+    ).clamp(-1.0, 1.0)
+    return batch, torch.rand(config.batch_size, generator=generator) < config.reconstructed_share
+
+
+def spectral_distance(generated, real):
+    """Mean over resolutions of spectral convergence and L1 of log magnitudes (arXiv:1910.11480, eqs. 3 to 6)."""
+    distance = 0.0
+    for n_fft, hop_length in RESOLUTIONS:
+        magnitude, target = stft_magnitude(generated, n_fft, hop_length), stft_magnitude(real, n_fft, hop_length)
+        # The norm is the batch's, not the clip's: silence has none to divide by.
+        convergence = torch.linalg.vector_norm(target - magnitude) / torch.linalg.vector_norm(target).clamp(min=1e-3)
+        logarithms = (target.clamp(min=1e-4).log() - magnitude.clamp(min=1e-4).log()).abs().mean()
+        distance = distance + convergence + logarithms
+    return distance / len(RESOLUTIONS)
+
+
+def main(config):
+    run = TrainingRun(config)
+    accelerator = run.accelerator
+    waveforms = [clip.waveform for clip in load_clips(config.data_dir)]
+    vae = None
+    if config.vae_dir is not None:
+        vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
+
+    vocoder = BigVGANVocoder(**json.loads(config.vocoder_config))
+    vocoder.apply_weight_norm()
+    averaged = run.averaged(vocoder)
+    hop_length = vocoder.hop_length
+    discriminators = torch.nn.ModuleList([MultiResolutionDiscriminator(), MultiPeriodDiscriminator()])
+    vocoder, discriminators = accelerator.prepare(vocoder, discriminators)
+    optimizer, schedule = run.optimizer(vocoder.parameters(), betas=(0.8, 0.99))
+    d_optimizer, d_schedule = run.optimizer(
+        discriminators.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start
+    )
+    generate = torch.compile(vocoder) if config.compile else vocoder
+    run.resume()
+
+    def judge(waveform):
+        return [judgement for discriminator in discriminators for judgement in discriminator(waveform)]
+
+    context = config.context_frames
+    while run.step < config.max_train_steps:
+        batch, reconstructed = draw_batch(waveforms, config, run.step_generator(), hop_length)
+        batch = batch.to(accelerator.device)
+        with torch.no_grad():
+            mel = log_mel_spectrogram(batch)
+            if vae is not None and reconstructed.any():
+                mel[reconstructed] = vae.decode(vae.encode(mel[reconstructed]).latent_dist.mean).sample
+        mel = mel[..., context : context + config.crop_frames]
+        real = batch[:, context * hop_length : (context + config.crop_frames) * hop_length]
+        generated = generate(mel)
+
+        logs = {}
+        mel_distance = F.l1_loss(log_mel_spectrogram(generated), log_mel_spectrogram(real))
+        spectral = spectral_distance(generated, real)
+        loss = config.mel_weight * mel_distance + config.spectral_weight * spectral
+        if run.step >= config.discriminator_start:
+            real_judgements = judge(real)
+            d_loss = discriminator_loss(real_judgements, judge(generated.detach()))
+            accelerator.backward(d_loss)
+            d_optimizer.step()
+            d_schedule.step()
+            adversarial, matching = generator_losses(real_judgements, judge(generated))
+            loss = loss + config.adversarial_weight * adversarial + config.feature_weight * matching
+            logs = {"discriminator": d_loss, "adversarial": adversarial, "matching": matching}
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(vocoder.parameters(), config.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        d_optimizer.zero_grad()
+        schedule.step()
+        run.after_step(mel=mel_distance, spectral=spectral, **logs)
+
+    averaged.remove_weight_norm()
+    run.save_model(averaged)
+
+
+if __name__ == "__main__":
+    main(parse_config(VocoderConfig))
