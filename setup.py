@@ -15,10 +15,10 @@ setup(
     name="audiolcm-diffusers",
     version=VERSION,
     description="AudioLCM for diffusers: text to sound in two steps",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8") if (ROOT / "README.md").exists() else "",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11",  # as diffusers 0.42
     packages=find_packages(include=["audiolcm_diffusers*"]),
     package_data={"audiolcm_diffusers": ["checkpoints/**/*"]},
     install_requires=[
@@ -30,6 +30,7 @@ setup(
         "safetensors",
         "scipy",
         "soundfile",
+        "pillow",
     ],
     extras_require={"train": TRAIN, "eval": [], "demo": [], "test": TEST},
     entry_points={"console_scripts": ["audiolcm=audiolcm_diffusers.commands:main"]},
