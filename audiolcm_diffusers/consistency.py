@@ -24,6 +24,7 @@ from collections.abc import Iterable
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+
 PREDICTION_TYPES = ("epsilon", "sample", "v_prediction")
 
 
@@ -66,7 +67,36 @@ def solver_timesteps(num_train_timesteps: int, num_solver_timesteps: int) -> tor
             f"{num_solver_timesteps}, num_train_timesteps={num_train_timesteps}."
         )
     skip = num_train_timesteps // num_solver_timesteps
-    return torch.arange(1, num_solver_timesteps + 1) * skip - 1
+    return torch.arange(1, num_solver_timesteps + 1, device="cpu") * skip - 1
+
+
+def inference_timesteps(solver_timesteps: torch.Tensor, num_inference_steps: int) -> torch.Tensor:
+    r"""
+    Timesteps of a student, evenly spaced on those of the solver, from the highest down.
+
+    Of the descending solver timesteps those at `floor(i * N / num_inference_steps)`, `i = 0, 1, ...`, with `N` their
+    number and the quotient `N / num_inference_steps` rounded to float64 first, as in the published sampler.
+
+    Args:
+        solver_timesteps (`torch.Tensor` of shape `(num_solver_timesteps,)`):
+            Ascending, from [`solver_timesteps`] or the lower end of these.
+        num_inference_steps (`int`):
+            Number of timesteps wanted, in `[1, num_solver_timesteps]`.
+
+    Returns:
+        `torch.Tensor`: Of the dtype of `solver_timesteps`, shape `(num_inference_steps,)`, descending.
+
+    Raises:
+        ValueError: If `num_inference_steps` is out of range.
+    """
+    num_solver_timesteps = len(solver_timesteps)
+    if not 1 <= num_inference_steps <= num_solver_timesteps:
+        raise ValueError(
+            f"Expected 1 <= num_inference_steps <= {num_solver_timesteps}, the number of solver timesteps, got "
+            f"num_inference_steps={num_inference_steps}."
+        )
+    stride = num_solver_timesteps / num_inference_steps
+    return solver_timesteps.flip(0)[[int(i * stride) for i in range(num_inference_steps)]]
 
 
 def boundary_scalings(
@@ -289,6 +319,56 @@ def predicted_noise(
     else:
         output = alpha_prod_t**0.5 * model_output + (1 - alpha_prod_t) ** 0.5 * sample
     return output.to(torch.promote_types(sample.dtype, model_output.dtype))
+
+
+def dynamic_threshold(x0_hat: torch.Tensor, ratio: float, max_value: float) -> torch.Tensor:
+    r"""
+    Clip predicted clean samples to a quantile `s` of their own magnitudes and divide by it, where `s > 1`
+    (Imagen: Saharia et al., arXiv:2205.11487, section 2.3); `s` is at most `max_value`.
+
+    Args:
+        x0_hat (`torch.Tensor` of shape `(batch_size, ...)`):
+            Predicted clean samples.
+        ratio (`float`):
+            Quantile in [0, 1], taken over each sample of the batch.
+        max_value (`float`):
+            Upper bound of `s`, positive. Bounds `s` even where it is less than 1.
+
+    Returns:
+        `torch.Tensor`: Of the shape and dtype of `x0_hat`, values in [-1, 1].
+    """
+    # Quantiles are not defined for half precision.
+    samples = x0_hat.to(torch.promote_types(x0_hat.dtype, torch.float32)).flatten(1)
+    s = samples.abs().quantile(ratio, dim=1, keepdim=True).clamp(min=1.0, max=max_value)
+    return (samples.clamp(-s, s) / s).reshape(x0_hat.shape).to(x0_hat.dtype)
+
+
+def mix_noise(eps_hat: torch.Tensor, noise: torch.Tensor, eta: float) -> torch.Tensor:
+    r"""
+    Predicted noise with a share of fresh noise: `sqrt(1 - eta^2) * eps_hat + eta * noise`, of variance 1 again.
+
+    A [`ddim_step`] with it is DDIM's eq. 12 (arXiv:2010.02502) at `sigma_t = eta * sqrt(1 - alpha_cumprod_prev)`.
+    `eta = 0` is the deterministic DDIM step; at `eta = 1` nothing is left of `eps_hat`, which makes the multistep
+    sampler of consistency models (CM, arXiv:2303.01469, algorithm 1; LCM, arXiv:2310.04378, algorithm 3). This is not
+    the eta of DDIM's eq. 16, whose 1 stands for DDPM's smaller variance.
+
+    Args:
+        eps_hat (`torch.Tensor` of shape `(batch_size, ...)`):
+            Predicted noise.
+        noise (`torch.Tensor` of shape `(batch_size, ...)`):
+            Standard normal noise.
+        eta (`float`):
+            Share of fresh noise in [0, 1].
+
+    Returns:
+        `torch.Tensor`: Of the shape of `eps_hat`.
+
+    Raises:
+        ValueError: If `eta` is out of [0, 1].
+    """
+    if not 0 <= eta <= 1:
+        raise ValueError(f"Expected 0 <= eta <= 1, got eta={eta}.")
+    return (1 - eta**2) ** 0.5 * eps_hat + eta * noise
 
 
 def ddim_step(x0_hat: torch.Tensor, eps_hat: torch.Tensor, alpha_cumprod_prev: float | torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,2 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+from .scheduling_lcm_audio import LCMAudioScheduler
