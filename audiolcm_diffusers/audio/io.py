@@ -4,6 +4,7 @@
 import math
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -73,18 +74,8 @@ def write_audio(path, waveform, sampling_rate=16000):
     if not torch.isfinite(waveform).all():
         raise ValueError(f"The waveform for {str(path)!r} holds NaN or infinite samples; nothing was written.")
     container, subtype = FORMATS[path.suffix.lower()]
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         soundfile.write(temporary, waveform.clamp(-1.0, 1.0).numpy(), sampling_rate, subtype, format=container)
-        # mkstemp makes private files; a sound is as readable as any other file that its owner writes.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def check_audio_suffix(path):
@@ -96,3 +87,31 @@ def check_audio_suffix(path):
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"Expected a file name ending in {', '.join(FORMATS)}, got {str(path)!r}.")
+
+
+@contextmanager
+def replacing(path):
+    r"""
+    Write a file under a temporary name in the same folder, and give it its own name once it is whole.
+
+    Args:
+        path (`str` or `Path`): The file. Its folder exists.
+
+    Yields:
+        `Path`: Where to write, with the suffix of `path`. After an error in the block it is removed, and what was at
+        `path` before stays as it was.
+    """
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:32]}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; what is written here is as readable as other files of its owner.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
