@@ -199,6 +199,6 @@ class TrainingRun:
         self.accelerator.wait_for_everyone()
 
     def save_model(self, model, name="model"):
-        r"""Write a model's `save_pretrained` folder into the output folder, on the main process."""
+        r"""Write the `save_pretrained` folder of a model or pipeline into the output folder, on the main process."""
         if self.accelerator.is_main_process:
-            save_folder(self.accelerator.unwrap_model(model).save_pretrained, self.output_dir / name)
+            save_folder(model.save_pretrained, self.output_dir / name)

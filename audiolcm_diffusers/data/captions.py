@@ -1,0 +1,196 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+Captions written in many ways, and sounds mixed as their captions say.
+
+A small text encoder that sees one wording a sound knows that wording only. Here every training example draws a wording:
+paraphrases, inflected verbs, synonyms of words, articles, "the sound of …"; and some examples are two sounds at once or
+one after the other, under a caption that joins both.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from .captioned_audio import INT16_SCALE, crop_or_pad, random_offset
+
+
+TEMPLATES = (
+    "the sound of {}",
+    "sound of {}",
+    "a recording of {}",
+    "{} sound",
+    "{} can be heard",
+    "we hear {}",
+    "an audio clip of {}",
+)
+TOGETHER = ("{} and {}", "{} with {}", "{} while {}", "{} with {} in the background", "{}, {}", "both {} and {}")
+IN_TURN = ("{}, then {}", "{} then {}", "{} followed by {}", "first {}, then {}", "{} and then {}", "{}, afterwards {}")
+ARTICLES = ("a ", "an ", "the ", "some ")
+# How far the quieter of two sounds may lie below the louder, in decibels.
+MAX_MIXING_GAIN_DB = 8.0
+
+
+def choose(options, generator):
+    r"""Draw one of a sequence, all equally likely."""
+    return options[int(torch.randint(len(options), (), generator=generator))]
+
+
+def happens(probability, generator):
+    r"""Draw `True` with a probability."""
+    return float(torch.rand((), generator=generator)) < probability
+
+
+@dataclass(frozen=True)
+class Wordings:
+    r"""
+    Other ways to write captions.
+
+    Args:
+        paraphrases (`dict[str, list[str]]`): Whole captions and others that mean the same.
+        verbs (`dict[str, list[str]]`): Words that end a caption as a noun, and the verb forms it may be written with.
+        synonyms (`dict[str, list[str]]`): Single words and others that may stand for them.
+        weights (`dict[str, float]`): How often clips of a caption are drawn, against 1 for all others.
+    """
+
+    paraphrases: dict = field(default_factory=dict)
+    verbs: dict = field(default_factory=dict)
+    synonyms: dict = field(default_factory=dict)
+    weights: dict = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, path):
+        r"""
+        Read wordings from a JSON file with one object an argument.
+
+        Raises:
+            ValueError: If the file is missing, no such JSON, or names something else.
+        """
+        if not Path(path).is_file():
+            raise ValueError(f"There is no file of wordings {str(path)!r}.")
+        try:
+            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+        except (json.JSONDecodeError, TypeError) as error:
+            raise ValueError(f"{str(path)!r} is no file of wordings: {error}") from error
+
+    def draw(self, caption, generator):
+        r"""
+        Draw a wording of a caption.
+
+        Args:
+            caption (`str`): As it stands in the data.
+            generator (`torch.Generator`): Source of randomness.
+
+        Returns:
+            `str`: The same sound in other words, or the caption itself.
+        """
+        if caption in self.paraphrases and happens(0.75, generator):
+            caption = choose(self.paraphrases[caption], generator)
+        else:
+            words = caption.split()
+            if words[-1] in self.verbs and happens(0.4, generator):
+                words[-1] = choose(self.verbs[words[-1]], generator)
+            words = [
+                choose(self.synonyms[word], generator) if word in self.synonyms and happens(0.3, generator) else word
+                for word in words
+            ]
+            caption = " ".join(words)
+            if not caption.startswith(ARTICLES) and happens(0.4, generator):
+                article = "an" if caption[0] in "aeiou" else "a"
+                caption = f"{choose((article, article, 'the', 'some'), generator)} {caption}"
+        if happens(0.25, generator):
+            caption = choose(TEMPLATES, generator).format(caption)
+        return caption
+
+
+@dataclass(frozen=True)
+class Example:
+    r"""
+    One training example.
+
+    Args:
+        waveform (`torch.Tensor` of shape `(samples,)`): float32 in `[-1, 1]`.
+        caption (`str`): What is heard; empty for "no condition".
+        events (`tuple[tuple[str, str]]`, *optional*): The same as (description, order) pairs, where so drawn.
+    """
+
+    waveform: torch.Tensor
+    caption: str
+    events: tuple | None = None
+
+
+def draw_part(waveform, samples, generator):
+    r"""
+    Cut or fill a clip to a length: a random crop of a long one; a short one soon after the start, sometimes repeated.
+
+    Args:
+        waveform (`torch.Tensor` of shape `(clip_samples,)`): int16.
+        samples (`int`): Length of the result.
+        generator (`torch.Generator`): Source of randomness.
+
+    Returns:
+        `torch.Tensor` of shape `(samples,)`: float32 in `[-1, 1]`.
+    """
+    waveform = waveform.float() / INT16_SCALE
+    spare = samples - waveform.shape[-1]
+    if spare <= 0:
+        return crop_or_pad(waveform, samples, random_offset(waveform.shape[-1], samples, generator), 0.0)
+    if spare >= waveform.shape[-1] and happens(0.3, generator):
+        gap = int(float(torch.rand((), generator=generator)) * 0.5 * waveform.shape[-1])
+        period = F.pad(waveform, (0, gap))
+        waveform = period.repeat(-(-samples // period.shape[-1]))
+        return waveform[:samples]
+    lead = int(float(torch.rand((), generator=generator)) * 0.15 * spare)
+    return crop_or_pad(F.pad(waveform, (lead, 0)), samples, 0, 0.0)
+
+
+def draw_example(
+    clips, weights, samples, wordings, generator, mixture_share=0.2, unconditional_share=0.1, max_gain_db=6.0
+):
+    r"""
+    Draw one training example: a clip, two at once, or two in turn, with a caption in some wording.
+
+    Args:
+        clips (`list[Clip]`): The data.
+        weights (`torch.Tensor` of shape `(num_clips,)`): How often each clip is drawn.
+        samples (`int`): Length of the example.
+        wordings ([`Wordings`]): Ways to write captions.
+        generator (`torch.Generator`): Source of randomness.
+        mixture_share (`float`, defaults to 0.2): Share of examples with two sounds.
+        unconditional_share (`float`, defaults to 0.1): Share of examples without a caption.
+        max_gain_db (`float`, defaults to 6.0): Sounds are amplified by up to plus or minus this many decibels.
+
+    Returns:
+        [`Example`].
+    """
+    first, second = (clips[index] for index in torch.multinomial(weights, 2, generator=generator).tolist())
+    gain = 10 ** ((2 * float(torch.rand((), generator=generator)) - 1) * max_gain_db / 20)
+    caption, events = wordings.draw(first.caption, generator), None
+    if not happens(mixture_share, generator):
+        waveform = draw_part(first.waveform, samples, generator)
+    else:
+        other_caption = wordings.draw(second.caption, generator)
+        if happens(0.5, generator):
+            quieter = 10 ** (-float(torch.rand((), generator=generator)) * MAX_MIXING_GAIN_DB / 20)
+            waveform = draw_part(first.waveform, samples, generator)
+            waveform = waveform + quieter * draw_part(second.waveform, samples, generator)
+            orders, template = ("all", "all"), choose(TOGETHER, generator)
+        else:
+            half = samples // 2
+            waveform = torch.cat(
+                [draw_part(first.waveform, half, generator), draw_part(second.waveform, samples - half, generator)]
+            )
+            orders, template = ("start", "end"), choose(IN_TURN, generator)
+        if happens(0.3, generator):
+            events = ((caption, orders[0]), (other_caption, orders[1]))
+        caption = template.format(caption, other_caption)
+    if happens(unconditional_share, generator):
+        caption, events = "", None
+    return Example((waveform * gain).clamp(-1.0, 1.0), caption, events)
+
+
+def clip_weights(clips, wordings):
+    r"""How often each clip is drawn: `(num_clips,)`, from the weights of the wordings."""
+    return torch.tensor([float(wordings.weights.get(clip.caption, 1.0)) for clip in clips])

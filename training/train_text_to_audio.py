@@ -1,0 +1,225 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+Train a teacher: a latent diffusion transformer, together with a T5 encoder and a tokenizer of its own.
+
+    accelerate launch training/train_text_to_audio.py --data_dir DATA/train --vae_dir runs/vae/model \\
+        --wordings training/recipes/mini/wordings.json --output_dir runs/teacher
+
+`runs/teacher/model` is then a pipeline folder (without a vocoder, unless `--vocoder_dir` names one) for
+`AudioLCMPipeline`, which guides it with and without caption.
+"""
+
+import json
+from dataclasses import dataclass
+
+import torch
+from diffusers import DDIMScheduler
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+
+from audiolcm_diffusers import (
+    AudioLCMPipeline,
+    AutoencoderKLMel1D,
+    BigVGANVocoder,
+    LLaMATransformer1DModel,
+    log_mel_spectrogram,
+)
+from audiolcm_diffusers.consistency import add_noise, velocity
+from audiolcm_diffusers.data.captioned_audio import load_clips
+from audiolcm_diffusers.data.captions import Wordings, clip_weights, draw_example
+from audiolcm_diffusers.pipelines.prompt_events import format_events, structured_caption
+from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
+
+
+SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
+
+
+@dataclass(frozen=True)
+class TextToAudioConfig(RunConfig):
+    vae_dir: str = option("runs/vae/model", "Trained autoencoder.")
+    vocoder_dir: str | None = option(None, "Trained vocoder, to be saved with the pipeline.")
+    wordings: str | None = option(None, "JSON file of other ways to write captions; without, only articles vary.")
+    durations_s: str = option("2.048,5.12", "Lengths of training examples in seconds; each step draws one.")
+    duration_shares: str = option("0.7,0.3", "How often each length is drawn.")
+    seconds_per_batch: float = option(48.0, "Seconds of sound in a step; replaces `batch_size`.")
+    mixture_share: float = option(0.2, "Share of examples with two sounds.")
+    unconditional_share: float = option(0.1, "Share of examples without caption.")
+    max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
+    num_text_tokens: int = option(32, "Length of the text stream.")
+    vocab_size: int = option(2000, "Tokens of the tokenizer.")
+    token_dropout: float = option(0.05, "BPE-dropout (arXiv:1910.13267): chance that a merge is left out in training.")
+    transformer_config: str = option(
+        '{"num_layers": 6, "num_attention_heads": 4, "attention_head_dim": 64, "qk_norm": "layer_norm"}',
+        "Arguments of `LLaMATransformer1DModel` as JSON.",
+    )
+    text_encoder_config: str = option(
+        '{"d_model": 256, "d_kv": 64, "d_ff": 512, "num_layers": 3, "num_heads": 4, "dropout_rate": 0.1, '
+        '"feed_forward_proj": "gated-gelu"}',
+        "Arguments of `T5Config` as JSON.",
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("mixture_share", "unconditional_share", "token_dropout"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
+        if len(self.durations_s.split(",")) != len(self.duration_shares.split(",")):
+            raise ValueError(
+                f"Expected as many durations as shares, got {self.durations_s!r} and {self.duration_shares!r}."
+            )
+        if max(float(duration) for duration in self.durations_s.split(",")) > self.seconds_per_batch:
+            raise ValueError(
+                f"Expected seconds_per_batch to hold one example, got {self.seconds_per_batch} for {self.durations_s!r}."
+            )
+
+
+def example_text(example):
+    """What the text encoder reads of an example."""
+    return structured_caption(example.caption) if example.events is None else format_events(example.events)
+
+
+def train_tokenizer(captions, vocab_size, num_text_tokens):
+    """A lower-case byte-pair tokenizer trained on captions, which ends every text with `</s>`."""
+    backend = Tokenizer(models.BPE(unk_token="<unk>"))
+    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
+    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
+    backend.decoder = decoders.Metaspace()
+    alphabet = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    backend.train_from_iterator(
+        captions,
+        trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=list(SPECIAL_TOKENS),
+            initial_alphabet=alphabet,
+            min_frequency=2,
+            show_progress=False,
+        ),
+    )
+    backend.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        model_max_length=num_text_tokens,
+    )
+
+
+def tokenize(tokenizer, texts):
+    """Token numbers `(batch_size, num_text_tokens)`, padded as in the pipeline."""
+    return tokenizer(
+        texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    ).input_ids
+
+
+class TextToAudio(torch.nn.Module):
+    """Transformer and text encoder as one network, because they are trained as one."""
+
+    def __init__(self, transformer, text_encoder):
+        super().__init__()
+        self.transformer, self.text_encoder = transformer, text_encoder
+
+    def forward(self, noisy_latents, timesteps, input_ids):
+        """Velocity `(batch_size, channels, frames)` that the transformer predicts under tokenized captions."""
+        return self.transformer(noisy_latents, timesteps, self.text_encoder(input_ids)[0], return_dict=False)[0]
+
+
+def main(config):
+    run = TrainingRun(config)
+    accelerator = run.accelerator
+    clips = load_clips(config.data_dir)
+    wordings = Wordings() if config.wordings is None else Wordings.from_json(config.wordings)
+    weights = clip_weights(clips, wordings)
+    durations = [float(duration) for duration in config.durations_s.split(",")]
+    shares = torch.tensor([float(share) for share in config.duration_shares.split(",")])
+    vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
+    scheduler = DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+    )
+    alphas_cumprod = scheduler.alphas_cumprod.to(accelerator.device)
+
+    # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
+    generator = torch.Generator().manual_seed(config.seed)
+    captions = [structured_caption(wordings.draw(clip.caption, generator)) for clip in clips for _ in range(20)]
+    tokenizer = train_tokenizer(captions, config.vocab_size, config.num_text_tokens)
+    text_encoder = T5EncoderModel(
+        T5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **json.loads(config.text_encoder_config))
+    )
+    transformer = LLaMATransformer1DModel(
+        in_channels=vae.config.latent_channels,
+        cross_attention_dim=text_encoder.config.d_model,
+        **json.loads(config.transformer_config),
+    )
+    network = accelerator.prepare(TextToAudio(transformer, text_encoder))
+    optimizer, schedule = run.optimizer(network.parameters(), betas=(0.9, 0.98))
+    averaged = run.averaged(network)
+    tokenizer.backend_tokenizer.model.dropout = config.token_dropout
+    run.resume()
+    network.train()
+
+    samples_per_latent = 256 * vae.temporal_compression_ratio
+    while run.step < config.max_train_steps:
+        generator = run.step_generator()
+        duration = durations[int(torch.multinomial(shares, 1, generator=generator))]
+        samples = round(duration * vae.config.sampling_rate / samples_per_latent) * samples_per_latent
+        batch_size = max(1, round(config.seconds_per_batch / duration))
+        examples = [
+            draw_example(
+                clips,
+                weights,
+                samples,
+                wordings,
+                generator,
+                mixture_share=config.mixture_share,
+                unconditional_share=config.unconditional_share,
+                max_gain_db=config.max_gain_db,
+            )
+            for _ in range(batch_size)
+        ]
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
+        noise = torch.randn(
+            batch_size, vae.config.latent_channels, samples // samples_per_latent, generator=generator
+        ).to(accelerator.device)
+        timesteps = timesteps.to(accelerator.device)
+
+        with torch.no_grad():
+            waveforms = torch.stack([example.waveform for example in examples]).to(accelerator.device)
+            latents = vae.encode(log_mel_spectrogram(waveforms)).latent_dist.mean * vae.config.scaling_factor
+        input_ids = tokenize(tokenizer, [example_text(example) for example in examples]).to(accelerator.device)
+
+        alpha_prod_t = alphas_cumprod[timesteps]
+        prediction = network(add_noise(latents, noise, alpha_prod_t), timesteps, input_ids)
+        squared_error = (prediction - velocity(latents, noise, alpha_prod_t)).square().mean(dim=(1, 2))
+        loss = squared_error.mean()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        noisy = timesteps > 700
+        run.after_step(loss=loss, **({"loss_noisy": squared_error[noisy].mean()} if noisy.any() else {}))
+
+    tokenizer.backend_tokenizer.model.dropout = None
+    pipe = AudioLCMPipeline(
+        vae=vae,
+        text_encoder=None,
+        projection_model=None,
+        text_encoder_2=averaged.text_encoder,
+        tokenizer=None,
+        tokenizer_2=tokenizer,
+        transformer=averaged.transformer,
+        scheduler=scheduler,
+        vocoder=None if config.vocoder_dir is None else BigVGANVocoder.from_pretrained(config.vocoder_dir),
+        default_audio_length_in_s=max(durations),
+    )
+    run.save_model(pipe)
+
+
+if __name__ == "__main__":
+    main(parse_config(TextToAudioConfig))
