@@ -6,10 +6,12 @@ Every `make_…` fixture is a function: each call gives the same weights anew, w
 global random state as it was. Text is tokenized byte by byte, so the length of an ASCII text is its number of tokens.
 """
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 
 REFERENCES = Path(__file__).parent / "references"
@@ -33,6 +35,23 @@ def seeded(build):
 def references() -> Path:
     """Folder of the numbers to agree with."""
     return REFERENCES
+
+
+@pytest.fixture(scope="session")
+def load_reference(references):
+    """`load_reference(name)`: the tensors of a reference file, and the `config` that it was made with."""
+
+    def load(name: str) -> tuple[dict[str, torch.Tensor], dict]:
+        with safe_open(references / f"{name}.safetensors", framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["config"])
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def relative_error():
+    """`relative_error(output, expected)`: `|output - expected| / |expected|`, L2 norms over all elements."""
+    return lambda output, expected: (torch.linalg.vector_norm(output - expected) / expected.norm()).item()
 
 
 @pytest.fixture
@@ -96,7 +115,7 @@ def make_projection():
 
 @pytest.fixture
 def make_llama_transformer():
-    """`make_llama_transformer(**config)`: a `LLaMATransformer1DModel`; a student unless `time_cond_proj_dim=None`."""
+    """`make_llama_transformer(**config)`: a `LLaMATransformer1DModel`, a student by default."""
     from audiolcm_diffusers import LLaMATransformer1DModel
 
     def make(**config) -> LLaMATransformer1DModel:
@@ -116,7 +135,7 @@ def make_llama_transformer():
 
 @pytest.fixture
 def make_concat_transformer():
-    """`make_concat_transformer(**config)`: a `ConcatTransformer1DModel`; a student unless `time_cond_proj_dim=None`."""
+    """`make_concat_transformer(**config)`: a `ConcatTransformer1DModel`, a student by default."""
     from audiolcm_diffusers import ConcatTransformer1DModel
 
     def make(**config) -> ConcatTransformer1DModel:
