@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import SchedulerMixin
+from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from diffusers.pipelines.pipeline_utils import AudioPipelineOutput, DiffusionPipeline
 from diffusers.utils import logging
 from diffusers.utils.torch_utils import randn_tensor
@@ -407,7 +408,13 @@ class AudioLCMPipeline(DiffusionPipeline):
         max_samples = math.floor(self.config.max_audio_length_in_s * self.sampling_rate)
         if max_positions is not None:
             # One position is the timestep's.
-            max_samples = min(max_samples, (max_positions - 1 - num_text_tokens) * samples_per_frame)
+            max_frames = max_positions - 1 - num_text_tokens
+            if max_frames < 1:
+                raise ValueError(
+                    f"Expected at most {max_positions - 2} text tokens, which leave one of this transformer's "
+                    f"{max_positions} positions for sound, got {num_text_tokens}."
+                )
+            max_samples = min(max_samples, max_frames * samples_per_frame)
 
         if audio_length_in_s is not None:
             if not _is_number(audio_length_in_s) or not math.isfinite(audio_length_in_s):
@@ -515,12 +522,21 @@ class AudioLCMPipeline(DiffusionPipeline):
                     f"Expected `{name}_embeds` of shape (batch_size, num_tokens, {cross_attention_dim}), got "
                     f"{tuple(embeds.shape)}."
                 )
-            if mask is not None and (embeds is None or mask.shape != embeds.shape[:2]):
+            if mask is None:
+                continue
+            if not isinstance(mask, torch.Tensor) or mask.is_floating_point() or mask.is_complex():
+                raise ValueError(
+                    f"Expected `{name}_attention_mask` to be a boolean or integer tensor, got "
+                    f"{mask.dtype if isinstance(mask, torch.Tensor) else mask!r}."
+                )
+            if embeds is None or mask.shape != embeds.shape[:2]:
                 raise ValueError(
                     f"Expected `{name}_attention_mask` along with `{name}_embeds`, and of shape (batch_size, "
                     f"num_tokens); got a mask of shape {tuple(mask.shape)} with embeddings of shape "
                     f"{None if embeds is None else tuple(embeds.shape)}."
                 )
+        if isinstance(self.transformer, ConcatTransformer1DModel):
+            self._check_equal_streams(prompt_embeds)
 
         self._check_schedule(num_inference_steps, original_inference_steps, timesteps)
 
@@ -539,6 +555,25 @@ class AudioLCMPipeline(DiffusionPipeline):
             raise ValueError(
                 f"Expected as many generators as waveforms are made, {num_waveforms} ({batch_size} prompts, "
                 f"num_waveforms_per_prompt={num_waveforms_per_prompt}), got {len(generator)}."
+            )
+
+    def _check_equal_streams(self, prompt_embeds: torch.Tensor | None) -> None:
+        """A [`ConcatTransformer1DModel`] takes the first half of the tokens for the first stream."""
+        if prompt_embeds is not None:
+            if prompt_embeds.shape[1] % 2 != 0:
+                raise ValueError(
+                    "This transformer reads two text streams of equal length: expected `prompt_embeds` with an even "
+                    f"number of tokens, got shape {tuple(prompt_embeds.shape)}."
+                )
+            return
+        lengths = [
+            None if text_encoder is None else self._num_text_tokens(tokenizer)
+            for tokenizer, text_encoder, _ in self._text_streams()
+        ]
+        if lengths[0] != lengths[1]:
+            raise ValueError(
+                "This transformer reads two text streams of equal length: expected two text encoders, and tokenizers "
+                f"of the same `model_max_length`, got {lengths[0]} and {lengths[1]} tokens; or pass `prompt_embeds`."
             )
 
     def _num_prompt_tokens(self, prompt_embeds: torch.Tensor | None) -> int:
@@ -753,6 +788,8 @@ class AudioLCMPipeline(DiffusionPipeline):
         (80000,)
         ```
         """
+        if isinstance(callback_on_step_end, (PipelineCallback, MultiPipelineCallbacks)):
+            callback_on_step_end_tensor_inputs = callback_on_step_end.tensor_inputs
         self.check_inputs(
             prompt=prompt,
             audio_length_in_s=audio_length_in_s,
@@ -780,6 +817,10 @@ class AudioLCMPipeline(DiffusionPipeline):
         device = self._execution_device
         dtype = self.transformer.dtype
 
+        # First, because schedulers refuse timesteps for reasons of their own. Some know the scale of the noise only
+        # afterwards.
+        timesteps = self._set_timesteps(num_inference_steps, original_inference_steps, timesteps, device)
+        self._num_timesteps = len(timesteps)
         num_samples, num_frames = self._num_samples(audio_length_in_s, latents, self._num_prompt_tokens(prompt_embeds))
         prompt_embeds, negative_prompt_embeds = self.encode_prompt(
             prompt=prompt,
@@ -799,9 +840,6 @@ class AudioLCMPipeline(DiffusionPipeline):
             for mask in (prompt_attention_mask, negative_prompt_attention_mask)
         )
 
-        # Some schedulers know the scale of the noise only once they have their timesteps.
-        timesteps = self._set_timesteps(num_inference_steps, original_inference_steps, timesteps, device)
-        self._num_timesteps = len(timesteps)
         latents = self.prepare_latents(
             batch_size=prompt_embeds.shape[0],
             num_channels=self.transformer.config.in_channels,
