@@ -10,12 +10,18 @@ from typing import TYPE_CHECKING
 
 
 if TYPE_CHECKING:
+    from .bigvgan import bigvgan_from_original
     from .concat_transformer import concat_transformer_from_original
     from .llama_transformer import llama_transformer_from_original
+    from .mel_vae import mel_vae_from_original
+    from .text_encoders import text_encoders_from_original
 
 _FUNCTIONS = {
+    "bigvgan_from_original": ".bigvgan",
     "concat_transformer_from_original": ".concat_transformer",
     "llama_transformer_from_original": ".llama_transformer",
+    "mel_vae_from_original": ".mel_vae",
+    "text_encoders_from_original": ".text_encoders",
 }
 
 __all__ = [*_FUNCTIONS]

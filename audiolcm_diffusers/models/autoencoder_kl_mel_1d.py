@@ -134,6 +134,7 @@ class MelEncoder1D(nn.Module):
         self,
         in_channels,
         latent_channels,
+        base_channels,
         widths,
         layers_per_block,
         kernel_size,
@@ -144,10 +145,10 @@ class MelEncoder1D(nn.Module):
     ):
         super().__init__()
         self.gradient_checkpointing = False
-        self.conv_in = nn.Conv1d(in_channels, widths[0], kernel_size, padding=kernel_size // 2)
+        self.conv_in = nn.Conv1d(in_channels, base_channels, kernel_size, padding=kernel_size // 2)
         self.down_blocks = nn.ModuleList(
             MelBlock1D(
-                widths[max(level - 1, 0)],
+                base_channels if level == 0 else widths[level - 1],
                 width,
                 layers_per_block,
                 kernel_size,
@@ -232,7 +233,7 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
     Args:
         in_channels (`int`, defaults to 80): Mel bins.
         latent_channels (`int`, defaults to 20): Channels of the latents.
-        base_channels (`int`, defaults to 384): Width of the first level.
+        base_channels (`int`, defaults to 384): Width behind the encoder's first convolution.
         channel_multipliers (`tuple[int]`, defaults to `(1, 2, 4)`): Width of each level over `base_channels`.
         layers_per_block (`int`, defaults to 2): Residual blocks a level in the encoder; the decoder has one more.
         kernel_size (`int`, defaults to 5):
@@ -247,6 +248,9 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
             What latents are multiplied with before diffusion: one over their standard deviation.
         sampling_rate (`int`, defaults to 16000): Sampling rate in Hz of the audio that the mels are taken from.
         dropout (`float`, defaults to 0.0): Dropout of the residual blocks, in `[0, 1)`.
+        z_channels (`int`, *optional*):
+            Channels between the nets and the 1×1 convolutions that stand behind the encoder and before the decoder;
+            as many as `latent_channels` if not given.
 
     Raises:
         ValueError: If an even kernel, a level that does not exist or a width that the groups do not divide is given.
@@ -272,6 +276,7 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
         scaling_factor: float = 1.0,
         sampling_rate: int = 16000,
         dropout: float = 0.0,
+        z_channels: int | None = None,
     ):
         super().__init__()
         num_levels = len(channel_multipliers)
@@ -286,12 +291,17 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
         if any(level not in range(num_levels) for level in attention_levels):
             raise ValueError(f"`attention_levels` must lie in 0…{num_levels - 1}, got {tuple(attention_levels)}.")
         widths = [base_channels * multiplier for multiplier in channel_multipliers]
-        if any(width % norm_num_groups for width in widths):
-            raise ValueError(f"`norm_num_groups` {norm_num_groups} must divide every level's width, got {widths}.")
+        if any(width % norm_num_groups for width in (base_channels, *widths)):
+            raise ValueError(
+                f"`norm_num_groups` {norm_num_groups} must divide `base_channels` {base_channels} and every level's "
+                f"width, got {widths}."
+            )
 
+        z_channels = latent_channels if z_channels is None else z_channels
         self.encoder = MelEncoder1D(
             in_channels,
-            latent_channels,
+            z_channels,
+            base_channels,
             widths,
             layers_per_block,
             kernel_size,
@@ -301,7 +311,7 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
             dropout,
         )
         self.decoder = MelDecoder1D(
-            latent_channels,
+            z_channels,
             in_channels,
             widths,
             layers_per_block,
@@ -312,8 +322,8 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
             norm_num_groups,
             dropout,
         )
-        self.quant_conv = nn.Conv1d(2 * latent_channels, 2 * latent_channels, 1)
-        self.post_quant_conv = nn.Conv1d(latent_channels, latent_channels, 1)
+        self.quant_conv = nn.Conv1d(2 * z_channels, 2 * latent_channels, 1)
+        self.post_quant_conv = nn.Conv1d(latent_channels, z_channels, 1)
         self.use_slicing = False
 
     @property

@@ -24,8 +24,9 @@ def kaiser_sinc_filter(kernel_size=12, cutoff=0.25, half_width=0.3):
     r"""
     Low-pass filter: a windowed sinc with a non-periodic Kaiser window, normalised to sum 1.
 
-    The window's beta follows Kaiser's rule from the attenuation `A = 2.285 (kernel_size / 2 - 1) π 4 half_width + 7.95`
-    in dB: `0.1102 (A - 8.7)` above 50 dB, `0.5842 (A - 21)^0.4 + 0.07886 (A - 21)` from 21 dB, 0 below.
+    The window's beta follows Kaiser's rule from the attenuation in dB,
+    `A = 2.285 (kernel_size / 2 - 1) π 4 half_width + 7.95`: `0.1102 (A - 8.7)` above 50 dB,
+    `0.5842 (A - 21)^0.4 + 0.07886 (A - 21)` from 21 dB, 0 below.
 
     Args:
         kernel_size (`int`, defaults to 12): Even number of taps.
