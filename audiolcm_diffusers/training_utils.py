@@ -16,6 +16,9 @@ from diffusers.optimization import get_scheduler
 from transformers import HfArgumentParser
 
 from .consistency import update_ema
+from .data.captioned_audio import load_clips
+from .data.captions import ExampleDrawer, Wordings
+from .pipelines.prompt_events import format_events, structured_caption
 
 
 def option(default, help_text):
@@ -50,6 +53,60 @@ class RunConfig:
             raise ValueError(f"Expected 0 <= ema_decay <= 1, got {self.ema_decay}.")
         if not self.learning_rate > 0.0:
             raise ValueError(f"Expected learning_rate > 0, got {self.learning_rate}.")
+
+
+@dataclass(frozen=True)
+class CaptionedRunConfig(RunConfig):
+    r"""Options of the scripts that train on captioned examples, see `audiolcm_diffusers.data.captions`."""
+
+    wordings: str | None = option(None, "JSON file of other ways to write captions; without, only articles vary.")
+    durations_s: str = option("2.048,5.12", "Lengths of training examples in seconds; each step draws one.")
+    duration_shares: str = option("0.7,0.3", "How often each length is drawn.")
+    seconds_per_batch: float = option(40.0, "Seconds of sound in a step on each process; replaces `batch_size`.")
+    mixture_share: float = option(0.2, "Share of examples with two sounds.")
+    unconditional_share: float = option(0.1, "Share of examples without caption.")
+    max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("mixture_share", "unconditional_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
+
+    def example_drawer(self, samples_multiple, sampling_rate):
+        r"""The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe."""
+        return ExampleDrawer(
+            load_clips(self.data_dir, sampling_rate),
+            Wordings() if self.wordings is None else Wordings.from_json(self.wordings),
+            [float(duration) for duration in self.durations_s.split(",")],
+            [float(share) for share in self.duration_shares.split(",")],
+            self.seconds_per_batch,
+            samples_multiple,
+            sampling_rate,
+            mixture_share=self.mixture_share,
+            unconditional_share=self.unconditional_share,
+            max_gain_db=self.max_gain_db,
+        )
+
+
+def tokenize_examples(tokenizer, examples):
+    r"""
+    What the second text stream reads of training examples, padded and without a mask as in the pipeline.
+
+    Args:
+        tokenizer (`PreTrainedTokenizerBase`): Its `model_max_length` is the length.
+        examples (`list[Example]`): Events where an example has them, its caption otherwise.
+
+    Returns:
+        `torch.Tensor` of shape `(batch_size, model_max_length)`.
+    """
+    texts = [
+        structured_caption(example.caption) if example.events is None else format_events(example.events)
+        for example in examples
+    ]
+    return tokenizer(
+        texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    ).input_ids
 
 
 def parse_config(config_class, args=None):
@@ -136,10 +193,18 @@ class TrainingRun:
         self.accelerator.register_for_checkpointing(schedule)
         return self.accelerator.prepare(optimizer), schedule
 
-    def averaged(self, model):
-        r"""A copy of the model whose weights [`after_step`] keeps at the moving average of the model's."""
+    def averaged(self, model, decay=None):
+        r"""
+        A copy of the model whose weights [`after_step`] keeps at the moving average of the model's.
+
+        Args:
+            model (`nn.Module`): The model in training.
+            decay (`float`, *optional*):
+                Rate of the average. By default the options' `ema_decay`, but lower in the first steps, because early
+                weights would linger in the average of a short run.
+        """
         average = copy.deepcopy(self.accelerator.unwrap_model(model)).requires_grad_(False).eval()
-        self._ema[average] = model
+        self._ema[average] = (model, decay)
         self.accelerator.register_for_checkpointing(average)
         return average
 
@@ -159,14 +224,17 @@ class TrainingRun:
     def after_step(self, **values):
         r"""Count the step; average weights, log and save as the options say. Values are logged as means."""
         self.step += 1
-        for average, model in self._ema.items():
+        for average, (model, decay) in self._ema.items():
             model = self.accelerator.unwrap_model(model)
-            # Early weights would linger in the average of a short run.
-            decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
+            if decay is None:
+                decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
             update_ema(list(average.parameters()), list(model.parameters()), decay)
         for name, value in values.items():
             total, count = self._sums.get(name, (0.0, 0))
-            self._sums[name] = (total + value.detach() if isinstance(value, torch.Tensor) else total + value, count + 1)
+            self._sums[name] = (
+                total + value.detach() if isinstance(value, torch.Tensor) else total + value,
+                count + 1,
+            )
         now = time.monotonic()
         self._started = self._started or (now, self.step)
         if self.step % self.config.logging_steps == 0 and self.accelerator.is_main_process:
@@ -192,9 +260,7 @@ class TrainingRun:
             if self.accelerator.is_main_process:
                 os.replace(temporary, self.output_dir / name)
         if self.accelerator.is_main_process:
-            for old in checkpoints_to_remove(
-                checkpoint_names(self.output_dir), self.config.checkpoints_total_limit
-            ):
+            for old in checkpoints_to_remove(checkpoint_names(self.output_dir), self.config.checkpoints_total_limit):
                 shutil.rmtree(self.output_dir / old)
         self.accelerator.wait_for_everyone()
 

@@ -79,7 +79,9 @@ def main(config):
         generator = run.step_generator()
         mel = draw_batch(mels, config, generator).to(accelerator.device)
         noise = torch.randn(
-            config.batch_size, config.latent_channels, config.crop_frames // averaged.temporal_compression_ratio,
+            config.batch_size,
+            config.latent_channels,
+            config.crop_frames // averaged.temporal_compression_ratio,
             generator=generator,
         ).to(accelerator.device)
         posterior = vae.encode(mel).latent_dist

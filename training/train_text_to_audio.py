@@ -25,26 +25,17 @@ from audiolcm_diffusers import (
     log_mel_spectrogram,
 )
 from audiolcm_diffusers.consistency import add_noise, velocity
-from audiolcm_diffusers.data.captioned_audio import load_clips
-from audiolcm_diffusers.data.captions import Wordings, clip_weights, draw_example
-from audiolcm_diffusers.pipelines.prompt_events import format_events, structured_caption
-from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
+from audiolcm_diffusers.pipelines.prompt_events import structured_caption
+from audiolcm_diffusers.training_utils import CaptionedRunConfig, TrainingRun, option, parse_config, tokenize_examples
 
 
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
 
 
 @dataclass(frozen=True)
-class TextToAudioConfig(RunConfig):
+class TextToAudioConfig(CaptionedRunConfig):
     vae_dir: str = option("runs/vae/model", "Trained autoencoder.")
     vocoder_dir: str | None = option(None, "Trained vocoder, to be saved with the pipeline.")
-    wordings: str | None = option(None, "JSON file of other ways to write captions; without, only articles vary.")
-    durations_s: str = option("2.048,5.12", "Lengths of training examples in seconds; each step draws one.")
-    duration_shares: str = option("0.7,0.3", "How often each length is drawn.")
-    seconds_per_batch: float = option(48.0, "Seconds of sound in a step; replaces `batch_size`.")
-    mixture_share: float = option(0.2, "Share of examples with two sounds.")
-    unconditional_share: float = option(0.1, "Share of examples without caption.")
-    max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
     num_text_tokens: int = option(32, "Length of the text stream.")
     vocab_size: int = option(2000, "Tokens of the tokenizer.")
     token_dropout: float = option(0.05, "BPE-dropout (arXiv:1910.13267): chance that a merge is left out in training.")
@@ -60,22 +51,8 @@ class TextToAudioConfig(RunConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for name in ("mixture_share", "unconditional_share", "token_dropout"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
-        if len(self.durations_s.split(",")) != len(self.duration_shares.split(",")):
-            raise ValueError(
-                f"Expected as many durations as shares, got {self.durations_s!r} and {self.duration_shares!r}."
-            )
-        if max(float(duration) for duration in self.durations_s.split(",")) > self.seconds_per_batch:
-            raise ValueError(
-                f"Expected seconds_per_batch to hold one example, got {self.seconds_per_batch} for {self.durations_s!r}."
-            )
-
-
-def example_text(example):
-    """What the text encoder reads of an example."""
-    return structured_caption(example.caption) if example.events is None else format_events(example.events)
+        if not 0.0 <= self.token_dropout <= 1.0:
+            raise ValueError(f"Expected 0 <= token_dropout <= 1, got {self.token_dropout}.")
 
 
 def train_tokenizer(captions, vocab_size, num_text_tokens):
@@ -105,13 +82,6 @@ def train_tokenizer(captions, vocab_size, num_text_tokens):
     )
 
 
-def tokenize(tokenizer, texts):
-    """Token numbers `(batch_size, num_text_tokens)`, padded as in the pipeline."""
-    return tokenizer(
-        texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-    ).input_ids
-
-
 class TextToAudio(torch.nn.Module):
     """Transformer and text encoder as one network, because they are trained as one."""
 
@@ -127,12 +97,9 @@ class TextToAudio(torch.nn.Module):
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
-    clips = load_clips(config.data_dir)
-    wordings = Wordings() if config.wordings is None else Wordings.from_json(config.wordings)
-    weights = clip_weights(clips, wordings)
-    durations = [float(duration) for duration in config.durations_s.split(",")]
-    shares = torch.tensor([float(share) for share in config.duration_shares.split(",")])
     vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
+    samples_per_latent = 256 * vae.temporal_compression_ratio
+    drawer = config.example_drawer(samples_per_latent, vae.config.sampling_rate)
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -146,7 +113,9 @@ def main(config):
 
     # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
     generator = torch.Generator().manual_seed(config.seed)
-    captions = [structured_caption(wordings.draw(clip.caption, generator)) for clip in clips for _ in range(20)]
+    captions = [
+        structured_caption(drawer.wordings.draw(clip.caption, generator)) for clip in drawer.clips for _ in range(20)
+    ]
     tokenizer = train_tokenizer(captions, config.vocab_size, config.num_text_tokens)
     text_encoder = T5EncoderModel(
         T5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **json.loads(config.text_encoder_config))
@@ -163,35 +132,18 @@ def main(config):
     run.resume()
     network.train()
 
-    samples_per_latent = 256 * vae.temporal_compression_ratio
     while run.step < config.max_train_steps:
         generator = run.step_generator()
-        duration = durations[int(torch.multinomial(shares, 1, generator=generator))]
-        samples = round(duration * vae.config.sampling_rate / samples_per_latent) * samples_per_latent
-        batch_size = max(1, round(config.seconds_per_batch / duration))
-        examples = [
-            draw_example(
-                clips,
-                weights,
-                samples,
-                wordings,
-                generator,
-                mixture_share=config.mixture_share,
-                unconditional_share=config.unconditional_share,
-                max_gain_db=config.max_gain_db,
-            )
-            for _ in range(batch_size)
-        ]
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, (batch_size,), generator=generator)
-        noise = torch.randn(
-            batch_size, vae.config.latent_channels, samples // samples_per_latent, generator=generator
-        ).to(accelerator.device)
+        waveforms, examples = drawer.draw(generator)
+        shape = (len(examples), vae.config.latent_channels, waveforms.shape[-1] // samples_per_latent)
+        timesteps = torch.randint(scheduler.config.num_train_timesteps, shape[:1], generator=generator)
+        noise = torch.randn(shape, generator=generator).to(accelerator.device)
         timesteps = timesteps.to(accelerator.device)
 
         with torch.no_grad():
-            waveforms = torch.stack([example.waveform for example in examples]).to(accelerator.device)
-            latents = vae.encode(log_mel_spectrogram(waveforms)).latent_dist.mean * vae.config.scaling_factor
-        input_ids = tokenize(tokenizer, [example_text(example) for example in examples]).to(accelerator.device)
+            mel = log_mel_spectrogram(waveforms.to(accelerator.device))
+            latents = vae.encode(mel).latent_dist.mean * vae.config.scaling_factor
+        input_ids = tokenize_examples(tokenizer, examples).to(accelerator.device)
 
         alpha_prod_t = alphas_cumprod[timesteps]
         prediction = network(add_noise(latents, noise, alpha_prod_t), timesteps, input_ids)
@@ -216,7 +168,7 @@ def main(config):
         transformer=averaged.transformer,
         scheduler=scheduler,
         vocoder=None if config.vocoder_dir is None else BigVGANVocoder.from_pretrained(config.vocoder_dir),
-        default_audio_length_in_s=max(durations),
+        default_audio_length_in_s=max(float(duration) for duration in config.durations_s.split(",")),
     )
     run.save_model(pipe)
 

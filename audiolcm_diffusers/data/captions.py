@@ -27,7 +27,14 @@ TEMPLATES = (
     "an audio clip of {}",
 )
 TOGETHER = ("{} and {}", "{} with {}", "{} while {}", "{} with {} in the background", "{}, {}", "both {} and {}")
-IN_TURN = ("{}, then {}", "{} then {}", "{} followed by {}", "first {}, then {}", "{} and then {}", "{}, afterwards {}")
+IN_TURN = (
+    "{}, then {}",
+    "{} then {}",
+    "{} followed by {}",
+    "first {}, then {}",
+    "{} and then {}",
+    "{}, afterwards {}",
+)
 ARTICLES = ("a ", "an ", "the ", "some ")
 # How far the quieter of two sounds may lie below the louder, in decibels.
 MAX_MIXING_GAIN_DB = 8.0
@@ -191,6 +198,67 @@ def draw_example(
     return Example((waveform * gain).clamp(-1.0, 1.0), caption, events)
 
 
-def clip_weights(clips, wordings):
-    r"""How often each clip is drawn: `(num_clips,)`, from the weights of the wordings."""
-    return torch.tensor([float(wordings.weights.get(clip.caption, 1.0)) for clip in clips])
+class ExampleDrawer:
+    r"""
+    Draws batches of training examples of one length each.
+
+    Args:
+        clips (`list[Clip]`): The data, at 16 kHz.
+        wordings ([`Wordings`]): Ways to write captions.
+        durations_s (`Sequence[float]`): Lengths in seconds; each batch draws one.
+        duration_shares (`Sequence[float]`): How often each length is drawn.
+        seconds_per_batch (`float`): Seconds of sound in a batch.
+        samples_multiple (`int`): Lengths are rounded to multiples of this many samples, those of a latent frame.
+        sampling_rate (`int`, defaults to 16000): Samples per second of the clips.
+        example_options (`dict`): Further arguments of [`draw_example`].
+
+    Raises:
+        ValueError: If there are not as many lengths as shares, or a length is not in `(0, seconds_per_batch]`.
+    """
+
+    def __init__(
+        self,
+        clips,
+        wordings,
+        durations_s,
+        duration_shares,
+        seconds_per_batch,
+        samples_multiple,
+        sampling_rate=16000,
+        **example_options,
+    ):
+        if len(durations_s) != len(duration_shares):
+            raise ValueError(f"Expected as many durations as shares, got {durations_s} and {duration_shares}.")
+        if not all(0 < duration <= seconds_per_batch for duration in durations_s):
+            raise ValueError(f"Expected durations in (0, {seconds_per_batch}] seconds, a batch, got {durations_s}.")
+        self.clips, self.wordings, self.example_options = clips, wordings, example_options
+        self.weights = torch.tensor([float(wordings.weights.get(clip.caption, 1.0)) for clip in clips])
+        self.shares = torch.tensor([float(share) for share in duration_shares])
+        self.batch_sizes = [max(1, round(seconds_per_batch / duration)) for duration in durations_s]
+        self.num_samples = [
+            max(1, round(duration * sampling_rate / samples_multiple)) * samples_multiple for duration in durations_s
+        ]
+
+    def draw(self, generator):
+        r"""
+        Draw a batch.
+
+        Args:
+            generator (`torch.Generator`): Source of randomness.
+
+        Returns:
+            `tuple[torch.Tensor, list[Example]]`: The waveforms, shape `(batch_size, samples)`, and the examples.
+        """
+        length = int(torch.multinomial(self.shares, 1, generator=generator))
+        examples = [
+            draw_example(
+                self.clips,
+                self.weights,
+                self.num_samples[length],
+                self.wordings,
+                generator,
+                **self.example_options,
+            )
+            for _ in range(self.batch_sizes[length])
+        ]
+        return torch.stack([example.waveform for example in examples]), examples
