@@ -2,7 +2,8 @@
 """
 Train the vocoder: spectral distances at several resolutions, and discriminators from a set step on.
 
-    accelerate launch training/train_vocoder.py --data_dir DATA/train --vae_dir runs/vae/model --output_dir runs/vocoder
+    accelerate launch training/train_vocoder.py --data_dir DATA/train --vae_dir runs/vae/model \\
+        --output_dir runs/vocoder
 """
 
 import json

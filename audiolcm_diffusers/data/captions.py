@@ -2,9 +2,9 @@
 """
 Captions written in many ways, and sounds mixed as their captions say.
 
-A small text encoder that sees one wording a sound knows that wording only. Here every training example draws a wording:
-paraphrases, inflected verbs, synonyms of words, articles, "the sound of …"; and some examples are two sounds at once or
-one after the other, under a caption that joins both.
+A small text encoder that sees one wording of a sound knows that wording only. Here every training example draws one:
+paraphrases, inflected verbs, synonyms of words, articles, "the sound of …". Some examples are two sounds at once or one
+after the other, under a caption that joins both.
 """
 
 import json

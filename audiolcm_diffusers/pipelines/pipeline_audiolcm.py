@@ -92,7 +92,8 @@ class AudioLCMPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->projection_model->text_encoder_2->transformer->vae->vocoder"
-    _optional_components = ["text_encoder", "projection_model", "text_encoder_2", "tokenizer", "tokenizer_2"]
+    # A teacher in training has no vocoder yet; it gives latents and mels.
+    _optional_components = ["text_encoder", "projection_model", "text_encoder_2", "tokenizer", "tokenizer_2", "vocoder"]
     _callback_tensor_inputs = ["latents", "prompt_embeds", "negative_prompt_embeds"]
 
     def __init__(
@@ -534,6 +535,14 @@ class AudioLCMPipeline(DiffusionPipeline):
                     f"Expected `{name}_attention_mask` along with `{name}_embeds`, and of shape (batch_size, "
                     f"num_tokens); got a mask of shape {tuple(mask.shape)} with embeddings of shape "
                     f"{None if embeds is None else tuple(embeds.shape)}."
+                )
+        if not self.is_student and guidance_scale > 1:
+            num_tokens = self._num_prompt_tokens(prompt_embeds)
+            num_negative_tokens = self._num_prompt_tokens(negative_prompt_embeds)
+            if num_negative_tokens != num_tokens:
+                raise ValueError(
+                    "Expected the prompt and the negative prompt (the empty one by default) to have the same number of "
+                    f"tokens, got {num_tokens} and {num_negative_tokens}; pass embeddings of equal length for both."
                 )
         if isinstance(self.transformer, ConcatTransformer1DModel):
             self._check_equal_streams(prompt_embeds)
