@@ -37,13 +37,37 @@ def references() -> Path:
     return REFERENCES
 
 
+def draw_reference_weights(shapes: dict[str, list[int]], seed: int) -> dict[str, torch.Tensor]:
+    """
+    The random weights that reference outputs were computed with, drawn anew in the order of `shapes`: of variance 1
+    over the fan-in; vectors of standard deviation 0.1, around 1 where they scale a normalised value.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for key, shape in shapes.items():
+        weight = torch.randn(shape, generator=generator)
+        if weight.ndim == 1:
+            weight = weight * 0.1 + (1.0 if "norm" in key and key.endswith("weight") else 0.0)
+        else:
+            weight = weight / weight[0].numel() ** 0.5
+        weights[f"weights.{key}"] = weight
+    return weights
+
+
 @pytest.fixture(scope="session")
 def load_reference(references):
-    """`load_reference(name)`: the tensors of a reference file, and the `config` that it was made with."""
+    """
+    `load_reference(name)`: the tensors of a reference file, and the `config` that it was made with. Weights that the
+    file only names, with the seed that they were drawn from, are drawn again.
+    """
 
     def load(name: str) -> tuple[dict[str, torch.Tensor], dict]:
         with safe_open(references / f"{name}.safetensors", framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys()}, json.loads(file.metadata()["config"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            metadata = file.metadata()
+        for drawn in json.loads(metadata.get("weights", "[]")):
+            tensors |= draw_reference_weights(**drawn)
+        return tensors, json.loads(metadata["config"])
 
     return load
 

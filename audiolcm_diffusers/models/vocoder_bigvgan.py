@@ -8,6 +8,7 @@ its fixed filters in the checkpoint, and has no weight normalisation to train wi
 """
 
 import math
+import os
 
 import torch
 import torch.nn as nn
@@ -240,6 +241,28 @@ class BigVGANVocoder(ModelMixin, ConfigMixin):
         for module in self._normed_convolutions():
             if parametrize.is_parametrized(module, "weight"):
                 parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+
+    def save_pretrained(self, save_directory: str | os.PathLike, *args, **kwargs):
+        r"""
+        Save the model with plain weights. Weight normalisation is folded into what is written; the model itself keeps
+        it and can be trained on.
+
+        Args:
+            save_directory (`str` or `os.PathLike`): Folder to write to.
+            args, kwargs: See [`~diffusers.ModelMixin.save_pretrained`].
+        """
+        normed = {
+            name: module for name, module in self.named_modules() if parametrize.is_parametrized(module, "weight")
+        }
+        if not normed:
+            super().save_pretrained(save_directory, *args, **kwargs)
+            return
+        weights = {name: weight for name, weight in self.state_dict().items() if ".parametrizations." not in name}
+        weights |= {f"{name}.weight": module.weight.detach() for name, module in normed.items()}
+        with torch.device("meta"):
+            plain = type(self).from_config(self.config)
+        plain.load_state_dict(weights, assign=True)
+        plain.save_pretrained(save_directory, *args, **kwargs)
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
         r"""
