@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.schedulers.scheduling_lcm import LCMSchedulerOutput
-from diffusers.schedulers.scheduling_utils import KarrasDiffusionSchedulers, SchedulerMixin
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
 from diffusers.utils import logging
 from diffusers.utils.torch_utils import randn_tensor
 
@@ -39,7 +39,7 @@ BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
 
 
 def _is_whole(value) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and value == math.floor(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
 
 
 def _betas(beta_schedule: str, beta_start: float, beta_end: float, num_train_timesteps: int) -> torch.Tensor:
@@ -96,7 +96,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         original_inference_steps (`int`, defaults to 50):
             Number of timesteps that the student was distilled on, of which inference takes some.
         clip_sample (`bool`, defaults to `False`):
-            Clip `x0_hat` to `clip_sample_range`. Thresholding goes before clipping.
+            Clip `x0_hat` to `clip_sample_range`. Without effect where `thresholding` is set.
         clip_sample_range (`float`, defaults to 1.0):
             Greatest magnitude where `clip_sample` is set.
         set_alpha_to_one (`bool`, defaults to `True`):
@@ -128,10 +128,20 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             number, or `eta` is out of [0, 1].
     """
 
+    # Those that read this scheduler's config and need no package beyond diffusers' own.
     _compatibles = [
-        *(scheduler.name for scheduler in KarrasDiffusionSchedulers if scheduler.name != "EDMEulerScheduler"),
         "LCMScheduler",
         "TCDScheduler",
+        "DDIMScheduler",
+        "DDPMScheduler",
+        "PNDMScheduler",
+        "DEISMultistepScheduler",
+        "DPMSolverMultistepScheduler",
+        "DPMSolverSinglestepScheduler",
+        "EulerDiscreteScheduler",
+        "EulerAncestralDiscreteScheduler",
+        "HeunDiscreteScheduler",
+        "UniPCMultistepScheduler",
     ]
     order = 1
 
@@ -167,6 +177,8 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
 
         if trained_betas is not None:
             betas = torch.as_tensor(trained_betas, dtype=torch.float64, device="cpu")
+            if betas.ndim != 1 or len(betas) == 0:
+                raise ValueError(f"Expected trained_betas to be a list of numbers, got shape {tuple(betas.shape)}.")
         else:
             betas = _betas(beta_schedule, beta_start, beta_end, num_train_timesteps)
         if rescale_betas_zero_snr:
@@ -208,8 +220,13 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         Args:
             begin_index (`int`, defaults to 0):
                 Index into `timesteps`.
+
+        Raises:
+            ValueError: If `begin_index` is no whole number of at least 0.
         """
-        self._begin_index = begin_index
+        if not _is_whole(begin_index) or begin_index < 0:
+            raise ValueError(f"Expected begin_index to be a whole number of at least 0, got {begin_index!r}.")
+        self._begin_index = int(begin_index)
 
     def scale_model_input(self, sample: torch.Tensor, timestep: int | torch.Tensor | None = None) -> torch.Tensor:
         """
@@ -309,6 +326,11 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         self._step_c_skip, self._step_c_out = boundary_scalings(host_timesteps, self.config.timestep_scaling)
         self._step_index = None
         self._begin_index = None
+        if self._step_alphas_cumprod[0] == 0 and self.config.prediction_type == "epsilon":
+            logger.warning(
+                f"alphas_cumprod is 0 at timestep {values[0]}: samples are pure noise, and the step from there divides "
+                'by zero with prediction_type="epsilon".'
+            )
 
     def _check_timesteps(self, timesteps: Sequence[int]) -> list[int]:
         if isinstance(timesteps, (torch.Tensor, np.ndarray)):
@@ -321,6 +343,10 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         if not 0 <= values[-1] <= values[0] < self.config.num_train_timesteps:
             raise ValueError(f"Expected timesteps from 0 to {self.config.num_train_timesteps - 1}, got {values}.")
         return values
+
+    def _check_has_timesteps(self) -> None:
+        if self.num_inference_steps is None:
+            raise ValueError("Expected set_timesteps to be called first, got num_inference_steps=None.")
 
     @staticmethod
     def _check_eta(eta: float) -> None:
@@ -341,15 +367,35 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         Raises:
             ValueError: If `timestep` is not one of `timesteps`.
         """
+        self._check_has_timesteps()
         value = timestep.item() if isinstance(timestep, torch.Tensor) else timestep
         if value not in self._index_of_timestep:
             raise ValueError(f"Expected one of the timesteps {list(self._index_of_timestep)}, got timestep={value}.")
         return self._index_of_timestep[value]
 
+    def previous_timestep(self, timestep: int | float | torch.Tensor) -> torch.Tensor:
+        """
+        The timestep at which a step arrives.
+
+        Args:
+            timestep (`int`, `float` or `torch.Tensor` without dimensions):
+                One of `timesteps`.
+
+        Returns:
+            `torch.Tensor`: int64 on the CPU, without dimensions; -1 after the last step.
+
+        Raises:
+            ValueError: If `timestep` is not one of `timesteps`.
+        """
+        following = [*self._index_of_timestep, -1][self.index_for_timestep(timestep) + 1]
+        return torch.tensor(following, dtype=torch.int64, device="cpu")
+
     def _find_step(self, timestep: int | float | torch.Tensor) -> int:
         """
         The index of the step to take, without waiting for a device wherever that can be avoided.
         """
+        if isinstance(timestep, torch.Tensor) and timestep.numel() != 1:
+            raise ValueError(f"Expected one timestep for all samples, got shape {tuple(timestep.shape)}.")
         next_index = self._step_index if self._step_index is not None else self._begin_index
         if not isinstance(timestep, torch.Tensor):
             if torch.compiler.is_compiling() and next_index is not None:
@@ -383,13 +429,14 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             model_output (`torch.Tensor` of shape `(batch_size, ...)`):
                 What the model predicted from `sample`.
             timestep (`int`, `float` or `torch.Tensor` without dimensions):
-                One of `timesteps`. In a compiled step, and where a tensor on an accelerator is no element of
-                `timesteps` itself, steps are counted instead of looked up: from
-                [`~LCMAudioScheduler.set_begin_index`], or from 0.
+                One of `timesteps`, in any order. A compiled step counts instead of reading tensors: from
+                [`~LCMAudioScheduler.set_begin_index`], or from 0. So does a step whose timestep lies on an accelerator
+                and is no element of `timesteps` itself; without a begin index the first of these is waited for.
             sample (`torch.Tensor` of shape `(batch_size, ...)`):
                 Noisy latents at `timestep`.
             generator (`torch.Generator` or `list[torch.Generator]`, *optional*):
                 Draws the fresh noise; a list has one for each sample. Unused in the last step, which has no noise.
+                torch.compile takes no generators: give a compiled step the noise itself.
             variance_noise (`torch.Tensor` of shape `(batch_size, ...)`, *optional*):
                 Standard normal noise to use instead of drawn one.
             return_dict (`bool`, defaults to `True`):
@@ -405,8 +452,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             ValueError: If there are no timesteps yet, `timestep` is none of them or all steps are done; if shapes,
                 the number of generators or `eta` do not fit; or if both `generator` and `variance_noise` are given.
         """
-        if self.num_inference_steps is None:
-            raise ValueError("Expected set_timesteps to be called before step, got num_inference_steps=None.")
+        self._check_has_timesteps()
         if model_output.shape != sample.shape:
             raise ValueError(
                 f"Expected model_output of the shape of sample, {tuple(sample.shape)}, got "
@@ -419,7 +465,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             )
         if variance_noise is not None and generator is not None:
             raise ValueError("Expected either generator or variance_noise, got both.")
-        if isinstance(generator, (list, tuple)) and len(generator) != sample.shape[0]:
+        if isinstance(generator, list) and len(generator) != sample.shape[0]:
             raise ValueError(
                 f"Expected one generator for each of the {sample.shape[0]} samples, got {len(generator)} generators."
             )
@@ -452,12 +498,11 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         else:
             noise = variance_noise
             if noise is None and eta > 0:
-                generator = list(generator) if isinstance(generator, tuple) else generator
                 noise = randn_tensor(sample.shape, generator=generator, device=sample.device, dtype=dtype)
             if eta < 1:
                 eps_hat = predicted_noise(model_output, sample, alpha_prod_t, prediction_type)
                 noise = eps_hat if eta == 0 else mix_noise(eps_hat, noise, eta)
-            prev_sample = ddim_step(denoised, noise, self._step_alphas_cumprod[index + 1])
+            prev_sample = ddim_step(denoised, noise.to(precise), self._step_alphas_cumprod[index + 1])
 
         self._step_index = index + 1
         prev_sample, denoised = prev_sample.to(dtype), denoised.to(dtype)

@@ -3,6 +3,7 @@ import copy
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -12,8 +13,11 @@ from audiolcm_diffusers.consistency import (
     boundary_scalings,
     consistency_function,
     ddim_step,
+    dynamic_threshold,
     guidance_embedding,
     guide,
+    inference_timesteps,
+    mix_noise,
     predicted_noise,
     predicted_original_sample,
     pseudo_huber_loss,
@@ -21,6 +25,7 @@ from audiolcm_diffusers.consistency import (
     update_ema,
     velocity,
 )
+
 
 REFERENCES = Path(__file__).parents[1] / "references"
 
@@ -149,6 +154,72 @@ def test_solver_timesteps_floor_the_skip():
 def test_solver_timesteps_refuse_a_number_out_of_range(num_solver_timesteps):
     with pytest.raises(ValueError, match=f"num_solver_timesteps={num_solver_timesteps}, num_train_timesteps=10"):
         solver_timesteps(10, num_solver_timesteps)
+
+
+def test_inference_timesteps_of_the_published_model():
+    # Places floor(i 50 / 3) = 0, 16, 33 below 999.
+    actual = inference_timesteps(solver_timesteps(1000, 50), 3)
+    assert_exact(actual, [999, 999 - 16 * 20, 999 - 33 * 20])
+
+
+def test_inference_timesteps_take_all_or_the_highest():
+    grid = solver_timesteps(10, 5)
+    assert inference_timesteps(grid, 5).tolist() == [9, 7, 5, 3, 1]
+    assert inference_timesteps(grid, 1).tolist() == [9]
+
+
+def test_inference_timesteps_round_as_the_published_sampler_does():
+    # There, the places are a float64 linspace rounded down. In exact arithmetic i N / num_inference_steps is sometimes
+    # a whole number that float64 misses from below, as 11 * (30 / 22) = 15: the published place is then 14.
+    assert inference_timesteps(torch.arange(30), 22)[11] == 29 - 14
+    for num_solver_timesteps in range(1, 61):
+        places = torch.arange(num_solver_timesteps)
+        for num_inference_steps in range(1, num_solver_timesteps + 1):
+            expected = np.floor(np.linspace(0, num_solver_timesteps, num_inference_steps, endpoint=False))
+            actual = inference_timesteps(places, num_inference_steps)
+            assert (num_solver_timesteps - 1 - actual).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("num_inference_steps", [0, -1, 6])
+def test_inference_timesteps_refuse_a_number_out_of_range(num_inference_steps):
+    with pytest.raises(ValueError, match=f"<= 5, .*got num_inference_steps={num_inference_steps}"):
+        inference_timesteps(solver_timesteps(10, 5), num_inference_steps)
+
+
+def test_timesteps_are_on_the_cpu_whatever_the_default_device():
+    with torch.device("meta"):
+        assert solver_timesteps(10, 5).device.type == "cpu"
+
+
+def test_mix_noise_by_hand():
+    # sqrt(1 - .6^2) = .8: .8 * 10 + .6 * 5 = 11.
+    eps_hat, noise = torch.tensor([10.0]), torch.tensor([5.0])
+    torch.testing.assert_close(mix_noise(eps_hat, noise, 0.6), torch.tensor([11.0]))
+    assert_exact(mix_noise(eps_hat, noise, 0.0), eps_hat)
+    assert_exact(mix_noise(eps_hat, noise, 1.0), noise)
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.1, math.nan])
+def test_mix_noise_refuses_a_share_out_of_range(eta):
+    with pytest.raises(ValueError, match=f"0 <= eta <= 1, got eta={eta}"):
+        mix_noise(torch.zeros(1), torch.zeros(1), eta)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dynamic_threshold_by_hand(dtype):
+    # The magnitudes sorted are 0 0 1 2 3 4: 3 lies at 4 / 5 of the way, so 4 is clipped to 3 and all are divided by 3.
+    # The other sample has no magnitude above 1 and stays as it is.
+    x0_hat = torch.tensor([[[0, -1, 2], [-3, 4, 0]], [[0.5, -1, 0.25], [0, 1, 0]]], dtype=dtype)
+    expected = torch.tensor([[[0, -1 / 3, 2 / 3], [-1, 1, 0]], [[0.5, -1, 0.25], [0, 1, 0]]], dtype=dtype)
+    actual = dynamic_threshold(x0_hat, 0.8, 10.0)
+    torch.testing.assert_close(actual, expected)
+
+
+def test_dynamic_threshold_is_bounded():
+    # The quantile 1 of 0, 2, 8 is 8, bounded by 4; a bound below 1 holds as well.
+    x0_hat = torch.tensor([[0.0, 2.0, -8.0]])
+    torch.testing.assert_close(dynamic_threshold(x0_hat, 1.0, 4.0), torch.tensor([[0.0, 0.5, -1.0]]))
+    torch.testing.assert_close(dynamic_threshold(0.1 * x0_hat, 1.0, 0.4), torch.tensor([[0.0, 0.5, -1.0]]))
 
 
 def test_add_noise_and_velocity_by_hand():
