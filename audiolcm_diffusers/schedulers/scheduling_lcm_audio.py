@@ -328,8 +328,8 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         self._begin_index = None
         if self._step_alphas_cumprod[0] == 0 and self.config.prediction_type == "epsilon":
             logger.warning(
-                f"alphas_cumprod is 0 at timestep {values[0]}: samples are pure noise, and the step from there divides "
-                'by zero with prediction_type="epsilon".'
+                f"alphas_cumprod is 0 at timestep {values[0]}: samples are pure noise, and a step from there divides by "
+                'zero with prediction_type="epsilon".'
             )
 
     def _check_timesteps(self, timesteps: Sequence[int]) -> list[int]:
