@@ -1,0 +1,155 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""The training scripts one after the other, from two recordings to sound in two steps, at the smallest sizes."""
+
+import csv
+import importlib.util
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
+from audiolcm_diffusers.audio.io import write_audio
+from audiolcm_diffusers.training_utils import parse_config
+
+
+TRAINING = Path(__file__).parents[2] / "training"
+VOCODER = {
+    "upsample_initial_channel": 8,
+    "upsample_rates": [16, 16],
+    "upsample_kernel_sizes": [16, 16],
+    "resblock_type": "2",
+    "resblock_kernel_sizes": [3],
+    "resblock_dilation_sizes": [[1]],
+}
+TRANSFORMER = {"num_layers": 1, "num_attention_heads": 2, "attention_head_dim": 8, "multiple_of": 8}
+TEXT_ENCODER = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
+
+
+def run_script(name, config_class, **options):
+    spec = importlib.util.spec_from_file_location(name, TRAINING / f"{name}.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
+    script.main(parse_config(getattr(script, config_class), flags))
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    seconds = torch.arange(16000) / 16000
+    sounds = {
+        "tone": 0.5 * torch.sin(2 * math.pi * 440 * seconds),
+        "noise": 0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(0)),
+    }
+    with (folder / "metadata.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "caption"])
+        for name, waveform in sounds.items():
+            write_audio(folder / f"{name}.wav", waveform)
+            writer.writerow([f"{name}.wav", f"a {name}"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir, tmp_path_factory):
+    """Folder with the output of all four scripts, three steps each, the discriminators in the last two."""
+    runs = tmp_path_factory.mktemp("runs")
+    common = {"data_dir": data_dir, "max_train_steps": 3, "batch_size": 2, "warmup_steps": 1, "logging_steps": 1}
+    run_script(
+        "train_autoencoder",
+        "AutoencoderConfig",
+        output_dir=runs / "vae",
+        crop_frames=32,
+        base_channels=32,
+        channel_multipliers="1,1",
+        latent_channels=4,
+        discriminator_start=1,
+        **common,
+    )
+    run_script(
+        "train_vocoder",
+        "VocoderConfig",
+        output_dir=runs / "vocoder",
+        vae_dir=runs / "vae/model",
+        vocoder_config=json.dumps(VOCODER),
+        crop_frames=16,
+        context_frames=4,
+        discriminator_start=1,
+        **common,
+    )
+    captioned = {**common, "durations_s": "0.256,0.512", "duration_shares": "0.5,0.5", "seconds_per_batch": 1.024}
+    run_script(
+        "train_text_to_audio",
+        "TextToAudioConfig",
+        output_dir=runs / "teacher",
+        vae_dir=runs / "vae/model",
+        vocab_size=120,
+        transformer_config=json.dumps(TRANSFORMER),
+        text_encoder_config=json.dumps(TEXT_ENCODER),
+        checkpointing_steps=2,
+        **captioned,
+    )
+    run_script(
+        "train_audiolcm_distill",
+        "DistillationConfig",
+        output_dir=runs / "student",
+        teacher_dir=runs / "teacher/model",
+        vocoder_dir=runs / "vocoder/model",
+        **captioned,
+    )
+    return runs
+
+
+def test_every_script_logs_numbers(trained):
+    for name, values in {
+        "vae": {"l1", "kl", "discriminator"},
+        "vocoder": {"mel", "spectral", "discriminator"},
+        "teacher": {"loss"},
+        "student": {"loss"},
+    }.items():
+        lines = [json.loads(line) for line in (trained / name / "log.jsonl").read_text().splitlines()]
+        assert [line["step"] for line in lines] == [1, 2, 3]
+        assert values <= lines[-1].keys()
+        assert all(math.isfinite(value) for line in lines for value in line.values())
+
+
+def test_the_student_makes_sound_in_two_steps(trained):
+    pipe = AudioLCMPipeline.from_pretrained(trained / "student/model")
+    pipe.set_progress_bar_config(disable=True)
+    assert pipe.is_student and isinstance(pipe.scheduler, LCMAudioScheduler)
+    assert pipe.scheduler.config.prediction_type == "v_prediction"
+    audio = pipe("a tone", audio_length_in_s=0.5, generator=torch.Generator().manual_seed(0)).audios
+    assert audio.shape == (1, 8000) and math.isfinite(float(abs(audio).max())) and abs(audio).max() > 0
+
+
+def test_the_teacher_is_guided_and_asks_for_a_vocoder(trained):
+    pipe = AudioLCMPipeline.from_pretrained(trained / "teacher/model")
+    pipe.set_progress_bar_config(disable=True)
+    assert not pipe.is_student
+    mel = pipe("a tone", audio_length_in_s=0.512, num_inference_steps=3, output_type="mel").audios
+    assert mel.shape == (1, 80, 32)
+    with pytest.raises(ValueError, match="vocoder"):
+        pipe("a tone", audio_length_in_s=0.5)
+
+
+def test_the_latents_have_unit_scale_and_the_vocoder_plain_weights(trained):
+    vae_config = json.loads((trained / "vae/model/config.json").read_text())
+    assert vae_config["scaling_factor"] != 1.0
+    from safetensors import safe_open
+
+    with safe_open(trained / "vocoder/model/diffusion_pytorch_model.safetensors", "pt") as file:
+        assert not any("parametrizations" in name for name in file.keys())
+
+
+def test_a_student_is_no_teacher(trained, data_dir, tmp_path):
+    with pytest.raises(ValueError, match="holds a student"):
+        run_script(
+            "train_audiolcm_distill",
+            "DistillationConfig",
+            data_dir=data_dir,
+            output_dir=tmp_path / "run",
+            teacher_dir=trained / "student/model",
+        )

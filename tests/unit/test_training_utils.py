@@ -1,0 +1,139 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import json
+
+import pytest
+import torch
+
+from audiolcm_diffusers.data.captions import Example
+from audiolcm_diffusers.training_utils import (
+    CaptionedRunConfig,
+    RunConfig,
+    TrainingRun,
+    checkpoint_names,
+    checkpoints_to_remove,
+    parse_config,
+    save_folder,
+    tokenize_examples,
+)
+
+
+def options(tmp_path, **values):
+    return RunConfig(**{"data_dir": "data", "output_dir": str(tmp_path / "run"), "logging_steps": 1, **values})
+
+
+def train(config):
+    """Three numbers that run after random targets: everything that a checkpoint has to bring back takes part."""
+    run = TrainingRun(config)
+    model = run.accelerator.prepare(torch.nn.Linear(3, 1, bias=False))
+    with torch.no_grad():
+        model.weight.zero_()
+    optimizer, schedule = run.optimizer(model.parameters())
+    averaged = run.averaged(model)
+    run.resume()
+    while run.step < config.max_train_steps:
+        target = torch.randn(3, generator=run.step_generator())
+        loss = (model.weight - target).square().mean()
+        run.accelerator.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+        run.after_step(loss=loss)
+    return model.weight.detach(), averaged.weight
+
+
+def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path):
+    weight, averaged = train(options(tmp_path, max_train_steps=6, checkpointing_steps=2, checkpoints_total_limit=9))
+    resumed, resumed_averaged = train(
+        options(tmp_path, max_train_steps=6, resume_from_checkpoint=str(tmp_path / "run" / "checkpoint-4"))
+    )
+    assert torch.equal(resumed, weight) and torch.equal(resumed_averaged, averaged)
+    assert not torch.equal(averaged, weight)
+
+
+def test_latest_is_the_highest_step_and_old_checkpoints_go(tmp_path):
+    train(options(tmp_path, max_train_steps=12, checkpointing_steps=2, checkpoints_total_limit=2))
+    assert sorted(checkpoint_names(tmp_path / "run")) == ["checkpoint-10", "checkpoint-12"]
+    config = options(tmp_path, max_train_steps=13, resume_from_checkpoint="latest")
+    train(config)
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [*range(1, 13), 13]
+
+
+def test_latest_without_a_checkpoint_starts_anew(tmp_path):
+    train(options(tmp_path, max_train_steps=1, resume_from_checkpoint="latest"))
+    assert (tmp_path / "run" / "checkpoint-1").is_dir()
+
+
+def test_checkpoints_to_remove_counts_by_number():
+    names = ["checkpoint-900", "checkpoint-1000", "checkpoint-50"]
+    assert checkpoints_to_remove(names, 2) == ["checkpoint-50"]
+    assert checkpoints_to_remove(names, 3) == []
+
+
+def test_a_failed_save_leaves_the_old_folder(tmp_path):
+    save_folder(lambda path: (path / "weights").write_text("old"), tmp_path / "model")
+
+    def fail(path):
+        (path / "weights").write_text("half")
+        raise RuntimeError("disk full")
+
+    with pytest.raises(RuntimeError, match="disk full"):
+        save_folder(fail, tmp_path / "model")
+    assert (tmp_path / "model" / "weights").read_text() == "old"
+    save_folder(lambda path: (path / "weights").write_text("new"), tmp_path / "model")
+    assert (tmp_path / "model" / "weights").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_draws_of_a_step_depend_on_seed_and_step_alone(tmp_path):
+    def draws(seed, step):
+        run = TrainingRun(options(tmp_path, seed=seed))
+        run.step = step
+        return torch.randn(4, generator=run.step_generator())
+
+    assert torch.equal(draws(1, 5), draws(1, 5))
+    assert not torch.equal(draws(1, 5), draws(1, 6)) and not torch.equal(draws(1, 5), draws(2, 5))
+
+
+def test_the_average_follows_its_own_rate(tmp_path):
+    run = TrainingRun(options(tmp_path, max_train_steps=9))
+    model = torch.nn.Linear(1, 1, bias=False)
+    with torch.no_grad():
+        model.weight.zero_()
+    average = run.averaged(model, decay=0.75)
+    with torch.no_grad():
+        model.weight.fill_(1.0)
+    run.after_step()
+    assert average.weight.item() == 0.25
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_train_steps", 0), ("batch_size", -1), ("ema_decay", 1.5), ("learning_rate", 0.0)]
+)
+def test_impossible_options_are_quoted(tmp_path, name, value):
+    with pytest.raises(ValueError, match=f"{name}.*got {value}"):
+        options(tmp_path, **{name: value})
+
+
+def test_impossible_shares_are_quoted():
+    with pytest.raises(ValueError, match="mixture_share <= 1, got 1.5"):
+        CaptionedRunConfig(data_dir="data", output_dir="run", mixture_share=1.5)
+
+
+def test_options_come_from_flags():
+    config = parse_config(RunConfig, ["--data_dir", "d", "--output_dir", "o", "--learning_rate", "0.5"])
+    assert (config.data_dir, config.learning_rate, config.batch_size) == ("d", 0.5, 16)
+
+
+def test_examples_are_read_as_the_pipeline_reads_prompts(make_tokenizer):
+    tokenizer = make_tokenizer(model_max_length=24)
+    waveform = torch.zeros(1)
+    examples = [
+        Example(waveform, "rain"),
+        Example(waveform, "a and b", (("a", "start"), ("b", "end"))),
+        Example(waveform, ""),
+    ]
+    input_ids = tokenize_examples(tokenizer, examples)
+    assert input_ids.shape == (3, 24)
+    texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in input_ids]
+    assert texts == ["<rain& all>", "<a& start>@<b& end>", ""]
