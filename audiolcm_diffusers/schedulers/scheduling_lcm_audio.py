@@ -319,6 +319,8 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         host_timesteps = torch.tensor(values, dtype=torch.int64, device="cpu")
         self.num_inference_steps = len(values)
         self.timesteps = host_timesteps.to(device if device is not None else "cpu", copy=True)
+        # A user may set `timesteps` anew; the elements of this tensor keep their places.
+        self._timesteps_of_run = self.timesteps
         # Everything that a step needs to know, on the host: a tensor without dimensions on the CPU goes along with
         # samples on any device, as a number does, without a copy and without waiting.
         self._index_of_timestep = {timestep: index for index, timestep in enumerate(values)}
@@ -328,8 +330,8 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         self._begin_index = None
         if self._step_alphas_cumprod[0] == 0 and self.config.prediction_type == "epsilon":
             logger.warning(
-                f"alphas_cumprod is 0 at timestep {values[0]}: samples are pure noise, and a step from there divides by "
-                'zero with prediction_type="epsilon".'
+                f"alphas_cumprod is 0 at timestep {values[0]}: samples are pure noise, and with "
+                'prediction_type="epsilon" a step from there divides by zero.'
             )
 
     def _check_timesteps(self, timesteps: Sequence[int]) -> list[int]:
@@ -405,7 +407,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         if torch.compiler.is_compiling():
             # A graph cannot depend on the value of a tensor.
             return next_index if next_index is not None else 0
-        if timestep.untyped_storage().data_ptr() == self.timesteps.untyped_storage().data_ptr():
+        if timestep.untyped_storage().data_ptr() == self._timesteps_of_run.untyped_storage().data_ptr():
             # An element of `timesteps`, as in every sampling loop: its place in memory tells which, on any device.
             return timestep.storage_offset()
         if timestep.device.type == "cpu" or next_index is None:

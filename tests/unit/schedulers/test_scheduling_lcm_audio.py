@@ -365,6 +365,19 @@ def test_steps_may_be_named_by_numbers_and_tensors_and_repeated():
             assert scheduler.step_index == index + 1
 
 
+def test_timesteps_may_be_cut_or_replaced_after_setting_them():
+    scheduler = LCMAudioScheduler()
+    scheduler.set_timesteps(4)
+    sample, noise, third = draw(1), draw(2), scheduler.timesteps[2].item()
+    expected = scheduler.step(0.5 * sample, third, sample, variance_noise=noise).prev_sample
+    for timesteps in (scheduler.timesteps[2:], torch.tensor([third, 0])):
+        scheduler.timesteps = timesteps
+        actual = scheduler.step(0.5 * sample, scheduler.timesteps[0], sample, variance_noise=noise).prev_sample
+        assert torch.equal(actual, expected)
+    with pytest.raises(ValueError, match="got timestep=0"):
+        scheduler.step(0.5 * sample, scheduler.timesteps[1], sample)
+
+
 def test_steps_are_counted_where_a_timestep_cannot_be_told_without_waiting():
     # A tensor on the meta device has no value, and is no element of `timesteps`.
     scheduler = LCMAudioScheduler()
