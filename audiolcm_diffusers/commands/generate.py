@@ -17,7 +17,7 @@ from .loading import add_model_options, find_model, load_pipeline, pick_device, 
 
 
 MAX_SLUG_LENGTH = 60
-MAX_SEED = 2**63 - 1
+MAX_SEED = 2**32 - 1  # torch takes 64 bits: room to count up
 
 DESCRIPTION = """\
 Make sound files from text. Without --output they go to the current folder and are named after their prompts; files
@@ -102,8 +102,6 @@ def run(args):
     start = time.perf_counter()
     prompts = collect_prompts(args.prompts, args.prompts_file)
     sounds = plan_sounds(prompts, args.output, args.num_waveforms, args.seed, args.spectrogram)
-    if sounds[-1].seed > MAX_SEED:
-        raise ValueError(f"Expected seeds up to {MAX_SEED}, got --seed {args.seed} for {args.num_waveforms} sounds.")
     check_writable(sounds)
     model = find_model(args.model)
     device = pick_device(args.device)
@@ -151,7 +149,7 @@ def run(args):
         "rtf": round(generation_s / audio_s, 4),
     }
     if args.json:
-        print(json.dumps({**report, "sounds": [asdict(sound) for sound in sounds]}, ensure_ascii=False, default=str))
+        print(json.dumps({**report, "sounds": [asdict(sound) for sound in sounds]}, default=str))
     else:
         print(
             f"{audio_s:.2f} s of sound made in {generation_s:.2f} s (RTF {report['rtf']:.3f}) with {args.model} on "
@@ -240,7 +238,8 @@ def plan_sounds(prompts, output, num_waveforms=1, seed=0, spectrogram=False):
         output (`str`): A folder if it exists as one, ends in a slash or has no suffix, else a file. In a folder, files
             are named after their prompts. Where a name stands for several sounds, these are numbered.
         num_waveforms (`int`, defaults to 1): Sounds a prompt.
-        seed (`int`, defaults to 0): Of each prompt's first sound; the next ones count up from it.
+        seed (`int`, defaults to 0): Of each prompt's first sound; its next ones count up from it, also where the same
+            prompt is given twice.
         spectrogram (`bool`, defaults to `False`): Whether there is a picture next to each sound.
 
     Returns:
@@ -260,15 +259,19 @@ def plan_sounds(prompts, output, num_waveforms=1, seed=0, spectrogram=False):
         folder, suffix = path.parent, path.suffix
         stems = [path.stem for _ in prompts]
     stems = number_repeated([stem for stem in stems for _ in range(num_waveforms)])
-    return [
-        Sound(
-            prompt=prompts[index // num_waveforms],
-            seed=seed + index % num_waveforms,
-            path=folder / f"{stem}{suffix}",
-            spectrogram=folder / f"{stem}.png" if spectrogram else None,
+    sounds, times = [], Counter()
+    for index, stem in enumerate(stems):
+        prompt = prompts[index // num_waveforms]
+        sounds.append(
+            Sound(
+                prompt=prompt,
+                seed=seed + times[prompt],
+                path=folder / f"{stem}{suffix}",
+                spectrogram=folder / f"{stem}.png" if spectrogram else None,
+            )
         )
-        for index, stem in enumerate(stems)
-    ]
+        times[prompt] += 1
+    return sounds
 
 
 def slug(prompt):

@@ -129,13 +129,13 @@ def check_pipeline_folder(folder):
         # Components are pairs of a library and a class, [null, null] where there is none; the rest is configuration.
         if not isinstance(value, list) or len(value) != 2 or value[0] is None:
             continue
-        files = list((folder / name).glob("*.json"))
-        if not files:
-            raise ValueError(f"The checkpoint {str(folder)!r} is incomplete: there is no {name}/*.json.")
-        for file in files:
+        kind = name.split("_")[0]
+        is_network = kind not in ("tokenizer", "scheduler")
+        config = folder / name / ("config.json" if is_network else f"{kind}_config.json")
+        for file in {config, *config.parent.glob("*.json")}:
             read_json(file)
-        if (folder / name / "config.json").exists():
-            check_weights(folder / name)
+        if is_network:
+            check_weights(config.parent)
 
 
 def check_weights(folder):
@@ -155,7 +155,7 @@ def check_weights(folder):
     }
     files = sorted({*folder.glob("*.safetensors"), *(folder / shard for shard in shards)})
     if not files:
-        raise ValueError(f"The checkpoint is incomplete: there is no *.safetensors in {str(folder)!r}.")
+        raise ValueError(f"The checkpoint is incomplete: there is no {str(folder / '*.safetensors')!r}.")
     for file in files:
         try:
             with safe_open(file, framework="pt"):

@@ -1,0 +1,311 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from diffusers import DDIMScheduler
+from PIL import Image
+
+from audiolcm_diffusers.commands import generate, main
+
+
+@pytest.fixture
+def model(make_pipeline, tmp_path_factory):
+    """Folder of a tiny student, whose vocoder is sensitive enough for 16 bits to show another seed or prompt."""
+    folder = tmp_path_factory.mktemp("model")
+    pipe = make_pipeline()
+    with torch.no_grad():
+        pipe.vocoder.conv_in.weight.mul_(3000.0)
+    pipe.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def run(model, tmp_path, monkeypatch, capsys):
+    """`run(*options)`: the document that `audiolcm generate … --json` prints, for sounds of 0.2 s in `tmp_path`."""
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+
+    def run(*options):
+        assert main(["generate", "--model", model, "--device", "cpu", "--duration", "0.2", "--json", *options]) == 0
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        return json.loads(shown.out)
+
+    return run
+
+
+def samples(path):
+    return soundfile.read(path, dtype="int16")[0].astype(int)
+
+
+def paths(report):
+    return [sound["path"] for sound in report["sounds"]]
+
+
+def test_lines_for_people(model, tmp_path, capsys):
+    output = tmp_path / "dog.wav"
+    capsys.readouterr()
+    assert main(["generate", "a dog barking", "--model", model, "--device", "cpu", "--output", str(output)]) == 0
+    shown = capsys.readouterr()
+    # The tiny pipeline names no length: 10 s is the default of the class.
+    sound, total = shown.out.splitlines()
+    assert sound == f"{output}: 10.00 s of sound, 'a dog barking', seed 0"
+    times = re.fullmatch(
+        rf"10\.00 s of sound made in (\d+\.\d\d) s \(RTF (\d+\.\d{{3}})\) with {model} on cpu, float32; "
+        r"loaded in (\d+\.\d\d) s, first sound after (\d+\.\d\d) s",
+        total,
+    )
+    made_s, rtf, load_s, first_sound_s = map(float, times.groups())
+    assert rtf == pytest.approx(made_s / 10, abs=2e-3)
+    assert first_sound_s == pytest.approx(load_s + made_s, abs=0.05)
+    assert "sound 1 of 1" in shown.err
+
+    info = soundfile.info(output)
+    assert (info.format, info.subtype, info.samplerate, info.channels) == ("WAV", "PCM_16", 16000, 1)
+    assert info.frames == 160000
+
+
+def test_quiet_shows_no_progress(model, tmp_path, capsys):
+    options = ["--model", model, "--device", "cpu", "--duration", "0.2", "--output", str(tmp_path)]
+    capsys.readouterr()
+    assert main(["generate", "rain", "--quiet", *options]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert shown.out.startswith(f"{tmp_path / 'rain.wav'}: 0.20 s of sound")
+
+
+def test_json_document(run, model):
+    report = run("a dog barking", "Rain!", "--num-waveforms", "2", "--output", "new/folder", "--seed", "5")
+    assert paths(report) == [
+        f"new/folder/{name}.wav" for name in ("a-dog-barking-1", "a-dog-barking-2", "rain-1", "rain-2")
+    ]
+    assert [sound["prompt"] for sound in report["sounds"]] == ["a dog barking"] * 2 + ["Rain!"] * 2
+    assert [sound["seed"] for sound in report["sounds"]] == [5, 6, 5, 6]
+    assert all(len(samples(path)) == 3200 for path in paths(report))
+    assert report["audio_s"] == pytest.approx(0.8)
+    assert (report["model"], report["device"], report["dtype"]) == (model, "cpu", "float32")
+    assert report["sampling_rate"] == 16000
+    assert report["load_s"] < report["time_to_first_sound_s"] < report["load_s"] + report["generation_s"]
+    assert report["rtf"] == pytest.approx(report["generation_s"] / 0.8, rel=0.01)
+
+
+def test_the_same_command_makes_the_same_sound(run):
+    first, second, other = (samples(*paths(run("rain", *seed))) for seed in ([], ["--seed", "0"], ["--seed", "1"]))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, other)
+
+
+def test_a_sound_does_not_depend_on_its_neighbours(run):
+    alone = [
+        samples(*paths(run(prompt, "--seed", seed, "--output", "alone/")))
+        for prompt, seed in (("rain", "3"), ("rain", "4"), ("a dog", "3"), ("a dog", "4"))
+    ]
+    together = paths(run("rain", "a dog", "--num-waveforms", "2", "--seed", "3", "--batch-size", "3"))
+    # Sums in another order differ in the last bits, which 16-bit samples show as one step at most.
+    for path, expected in zip(together, alone):
+        assert np.abs(samples(path) - expected).max() <= 1
+    assert all(np.abs(one - other).max() > 5 for one, other in zip(alone, alone[1:]))
+
+
+def test_a_prompt_given_twice_is_two_sounds(run):
+    report = run("rain", "rain", "--output", "rain.flac")
+    assert paths(report) == ["rain-1.flac", "rain-2.flac"]
+    assert [sound["seed"] for sound in report["sounds"]] == [0, 1]
+    assert soundfile.info("rain-1.flac").format == "FLAC"
+    assert soundfile.info("rain-1.flac").subtype == "PCM_16"
+
+
+def test_prompts_file(run, tmp_path):
+    (tmp_path / "prompts.txt").write_text("\ufeffa dog\n\n  rain \r\n", encoding="utf-8")
+    report = run("thunder", "--prompts-file", "prompts.txt")
+    assert [sound["prompt"] for sound in report["sounds"]] == ["thunder", "a dog", "rain"]
+    assert paths(report) == ["thunder.wav", "a-dog.wav", "rain.wav"]
+
+
+def test_spectrogram_is_next_to_the_sound(run):
+    report = run("rain", "--output", "sounds/storm.flac", "--spectrogram")
+    assert report["sounds"][0]["spectrogram"] == "sounds/storm.png"
+    with Image.open("sounds/storm.png") as picture:
+        picture.verify()
+    assert sorted(path.name for path in Path("sounds").iterdir()) == ["storm.flac", "storm.png"]
+
+
+def test_options_reach_the_pipeline(run):
+    plain = samples(*paths(run("rain")))
+    for options in (["--num-inference-steps", "3"], ["--guidance-scale", "2.5"], ["--dtype", "bfloat16"]):
+        assert not np.array_equal(samples(*paths(run("rain", *options))), plain), options
+    for options in (["--num-inference-steps", "2"], ["--guidance-scale", "5"], ["--dtype", "float32"]):
+        assert np.array_equal(samples(*paths(run("rain", *options))), plain), options
+
+
+def test_teacher_takes_a_negative_prompt(make_pipeline, make_llama_transformer, tmp_path, capsys):
+    transformer = make_llama_transformer(time_cond_proj_dim=None)
+    make_pipeline(transformer=transformer, scheduler=DDIMScheduler()).save_pretrained(tmp_path / "teacher")
+    options = ["--model", str(tmp_path / "teacher"), "--device", "cpu", "--duration", "0.2", "--quiet"]
+    made = []
+    for negative_prompt in ([], ["--negative-prompt", "wind"]):
+        output = tmp_path / f"{len(made)}.wav"
+        assert main(["generate", "rain", "--output", str(output), *options, *negative_prompt]) == 0
+        made.append(samples(output))
+    assert not np.array_equal(*made)
+
+
+@pytest.fixture
+def refuse(tmp_path, monkeypatch, capsys):
+    """`refuse(*options)`: the one line that `audiolcm generate` ends with, having loaded no model, written no file."""
+    monkeypatch.chdir(tmp_path)
+
+    def load_pipeline(*args, **kwargs):
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr(generate, "load_pipeline", load_pipeline)
+
+    def refuse(*options):
+        before = sorted(tmp_path.rglob("*"))
+        capsys.readouterr()
+        try:
+            status = main(["generate", *options])
+        except SystemExit as stop:
+            status = stop.code
+        shown = capsys.readouterr()
+        assert status == 2
+        assert shown.out == ""
+        assert shown.err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+        return shown.err
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "Expected a prompt"),
+        ([""], "got ''"),
+        (["rain", "<>"], "got '<>'"),
+        (["<rain& whenever>"], "whenever"),
+        (["rain", "--prompts-file", "missing.txt"], "missing.txt"),
+        (["rain", "--prompts-file", "empty.txt"], "'empty.txt' holds no prompt"),
+        (["rain", "--prompts-file", "latin.txt"], "'latin.txt' is not UTF-8"),
+        (["rain", "--prompts-file", "."], "--prompts-file"),
+        (["rain", "--output", "rain.mp3"], "'rain.mp3'"),
+        (["rain", "--output", "empty.txt/rain.wav"], "empty.txt' is no folder"),
+        (["rain", "--output", "empty.txt/"], "empty.txt' is no folder"),
+        (["rain", "--output", "taken/"], "rain.wav' is a folder"),
+        (["rain", "--output", "pictures/", "--spectrogram"], "rain.png' is a folder"),
+        (["rain", "--duration", "0"], "'0'"),
+        (["rain", "--duration", "-1"], "'-1'"),
+        (["rain", "--duration", "nan"], "'nan'"),
+        (["rain", "--duration", "inf"], "'inf'"),
+        (["rain", "--duration", "long"], "'long'"),
+        (["rain", "--num-inference-steps", "0"], "'0'"),
+        (["rain", "--num-inference-steps", "1.5"], "'1.5'"),
+        (["rain", "--num-waveforms", "0"], "'0'"),
+        (["rain", "--batch-size", "-2"], "'-2'"),
+        (["rain", "--guidance-scale", "nan"], "'nan'"),
+        (["rain", "--seed", "-1"], "'-1'"),
+        (["rain", "--seed", "4294967296"], "'4294967296'"),
+        (["rain", "--dtype", "int8"], "'int8'"),
+        (["rain", "--device", "toaster"], "'toaster'"),
+        (["rain", "--model", "./nowhere"], "'./nowhere'"),
+    ],
+)
+def test_refused_before_the_model_is_loaded(options, told, refuse, model, tmp_path):
+    (tmp_path / "empty.txt").write_text("\n \n")
+    (tmp_path / "latin.txt").write_bytes("café".encode("latin-1"))
+    (tmp_path / "taken" / "rain.wav").mkdir(parents=True)
+    (tmp_path / "pictures" / "rain.png").mkdir(parents=True)
+    assert told in refuse("--model", model, *options)
+
+
+def test_read_only_folder_is_refused(refuse, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(generate.os, "access", lambda path, mode: False)
+    assert f"no permission to write to '{tmp_path}'" in refuse("rain", "--model", model)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--duration", "301"], "at most 300 s"),
+        (["--num-inference-steps", "51"], "got 51"),
+        (["--negative-prompt", "wind"], "negative prompt"),
+    ],
+)
+def test_what_only_the_model_knows_is_refused_before_it_runs(options, told, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    assert main(["generate", "rain", "--model", model, "--device", "cpu", "--output", "new/", *options]) == 2
+    shown = capsys.readouterr()
+    assert told in shown.err and shown.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_checkpoint_is_named(refuse, model):
+    weights = Path(model) / "vocoder" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert str(weights) in refuse("rain", "--model", model)
+
+
+def test_failure_leaves_the_file_that_was_there(make_pipeline, make_vocoder, tmp_path, capsys):
+    vocoder = make_vocoder()
+    for parameter in vocoder.parameters():
+        torch.nn.init.constant_(parameter, torch.nan)
+    make_pipeline(vocoder=vocoder).save_pretrained(tmp_path / "model")
+    (tmp_path / "out").mkdir()
+    output = tmp_path / "out" / "rain.wav"
+    output.write_bytes(b"an older sound")
+    options = ["--model", str(tmp_path / "model"), "--device", "cpu", "--output", str(output), "--quiet"]
+    capsys.readouterr()
+    assert main(["generate", "rain", "--spectrogram", *options]) == 2
+    assert "NaN" in capsys.readouterr().err
+    assert [path.name for path in output.parent.iterdir()] == ["rain.wav"]
+    assert output.read_bytes() == b"an older sound"
+
+
+def test_interruption_has_its_own_status(model, monkeypatch, capsys):
+    def load_pipeline(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(generate, "load_pipeline", load_pipeline)
+    capsys.readouterr()
+    assert main(["generate", "rain", "--model", model]) == 130
+    assert capsys.readouterr().err == "audiolcm: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("A dog barking", "a-dog-barking"),
+        ("<a sneeze& start>@<a door slams& end>", "a-sneeze-start-a-door-slams-end"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("Café ☕", "café"),
+        ("☕", "sound"),
+        ("word " * 40, "-".join(["word"] * 12)),
+    ],
+)
+def test_slug(prompt, name):
+    assert generate.slug(prompt) == name
+
+
+def test_numbers_leave_out_names_that_are_taken():
+    assert generate.number_repeated(["dog", "dog-1", "dog", "rain"]) == ["dog-2", "dog-1", "dog-3", "rain"]
+    assert generate.number_repeated(["dog", "dog-1", "dog", "dog-1"]) == ["dog-1", "dog-1-1", "dog-2", "dog-1-2"]
+
+
+def test_output_is_a_folder_or_a_file(tmp_path):
+    def planned(output, prompts=("a dog",)):
+        return [str(sound.path) for sound in generate.plan_sounds(list(prompts), output)]
+
+    (tmp_path / "v1.2").mkdir()
+    assert planned("") == ["a-dog.wav"]
+    assert planned(f"{tmp_path}/v1.2") == [f"{tmp_path}/v1.2/a-dog.wav"]
+    assert planned("v1.3/") == ["v1.3/a-dog.wav"]
+    assert planned("x/loud.OGG") == ["x/loud.OGG"]
+    assert planned("x.wav", ("a", "b")) == ["x-1.wav", "x-2.wav"]
+    with pytest.raises(ValueError, match="'v1.3'"):
+        planned("v1.3")
