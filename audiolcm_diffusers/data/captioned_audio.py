@@ -51,8 +51,8 @@ def load_clips(data_dir, sampling_rate=16000):
     if not metadata.is_file():
         raise ValueError(f"Expected a `metadata.csv` with columns file_name and caption in {str(data_dir)!r}.")
     clips = []
-    with metadata.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines)
+    with metadata.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines, restval="")
         missing = {"file_name", "caption"} - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"{metadata} has no column {sorted(missing)}; it has {reader.fieldnames}.")

@@ -1,0 +1,123 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import math
+
+import pytest
+import torch
+
+from audiolcm_diffusers import log_mel_spectrogram
+from audiolcm_diffusers.audio.io import write_audio
+from audiolcm_diffusers.data.captioned_audio import (
+    SILENCE,
+    Clip,
+    clip_mels,
+    crop_or_pad,
+    gain_mel,
+    load_clips,
+    random_offset,
+)
+
+
+def tone(frequency, rate=16000, seconds=0.5):
+    return 0.5 * torch.sin(2 * math.pi * frequency * torch.arange(round(rate * seconds)) / rate)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of two clips, one of them at another rate, with a column that is of no interest."""
+    write_audio(tmp_path / "low.wav", tone(300))
+    (tmp_path / "more").mkdir()
+    write_audio(tmp_path / "more" / "high.flac", tone(2000, rate=32000), sampling_rate=32000)
+    (tmp_path / "metadata.csv").write_text(
+        'file_name,licence,caption\nmore/high.flac,CC0,"a high tone, steady"\nlow.wav,CC0,  a low tone \n'
+    )
+    return tmp_path
+
+
+def test_clips_come_in_the_order_of_the_file(folder):
+    clips = load_clips(folder)
+    assert [(clip.name, clip.caption) for clip in clips] == [
+        ("more/high.flac", "a high tone, steady"),
+        ("low.wav", "a low tone"),
+    ]
+    assert [clip.waveform.dtype for clip in clips] == [torch.int16] * 2
+    assert [clip.waveform.shape for clip in clips] == [(8000,)] * 2
+
+
+def test_sixteen_bits_are_kept(folder):
+    low = load_clips(str(folder))[1].waveform
+    # Rounded to 16 bits in the file, and again in memory: at most a step of 2^-15 each.
+    assert (low.float() / 32767 - tone(300)).abs().max() <= 2 * 2**-15
+
+
+def test_spreadsheets_mark_utf_8(folder):
+    metadata = folder / "metadata.csv"
+    metadata.write_text(metadata.read_text(), encoding="utf-8-sig")
+    assert len(load_clips(folder)) == 2
+
+
+def test_clips_are_resampled(folder):
+    clips = load_clips(folder, sampling_rate=8000)
+    assert [clip.waveform.shape for clip in clips] == [(4000,)] * 2
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        (None, "metadata.csv"),
+        ("", r"\['caption', 'file_name'\]"),
+        ("file_name,text\nlow.wav,a tone\n", r"\['caption'\].*\['file_name', 'text'\]"),
+        ("file_name,caption\nlow.wav,\n", "'low.wav' has no caption"),
+        ("file_name,caption\nlow.wav\n", "'low.wav' has no caption"),
+        ("file_name,caption\nlost.wav,a tone\n", "lost.wav"),
+        ("caption,file_name\na tone\n", "no audio file"),
+    ],
+)
+def test_incomplete_folder_is_refused(folder, metadata, told):
+    (folder / "metadata.csv").unlink()
+    if metadata is not None:
+        (folder / "metadata.csv").write_text(metadata)
+    with pytest.raises(ValueError, match=told):
+        load_clips(folder)
+
+
+def test_mels_cover_the_clip():
+    full = Clip("a", "a", (tone(440) * 32767).round().to(torch.int16))
+    # 8000 samples are 31.25 frames of 256; the last one is filled up with silence.
+    mel = clip_mels([full])[0]
+    assert mel.shape == (80, 32)
+    expected = log_mel_spectrogram((full.waveform.float() / 32767)[None])[0]
+    assert torch.allclose(mel[:, :29], expected[:, :29], atol=1e-5)
+
+
+@pytest.mark.parametrize("num_samples", [1, 300, 1024])
+def test_mels_of_short_clips(num_samples):
+    clip = Clip("a", "a", torch.full((num_samples,), 1000, dtype=torch.int16))
+    assert clip_mels([clip])[0].shape == (80, 4)
+
+
+def test_crop_or_pad():
+    sequence = torch.arange(6).view(2, 3)
+    assert crop_or_pad(sequence, 2, 1, -5).tolist() == [[1, 2], [4, 5]]
+    assert crop_or_pad(sequence, 4, 1, -5).tolist() == [[1, 2, -5, -5], [4, 5, -5, -5]]
+    assert crop_or_pad(sequence, 3, 0, -5).tolist() == sequence.tolist()
+
+
+def test_random_offset_reaches_every_place():
+    generator = torch.Generator().manual_seed(0)
+    # A crop of 3 fits into 5 steps at 0, 1 and 2; missing one of them in 200 draws has probability 3 * (2/3)^200.
+    assert {random_offset(5, 3, generator) for _ in range(200)} == {0, 1, 2}
+    assert {random_offset(steps, 3, generator) for steps in (1, 2, 3)} == {0}
+
+
+def test_gain_of_a_mel_is_the_mel_of_the_gain():
+    generator = torch.Generator().manual_seed(0)
+    waveform = 0.1 * torch.randn(1, 8000, generator=generator).clamp(-5, 5)
+    mel = log_mel_spectrogram(waveform)
+    # 20 dB are a factor of 10 in amplitude, one unit of log10. No sample passes 0.5 * 10^(5/20) = 0.9, so none clips.
+    louder, softer = log_mel_spectrogram(waveform * 10**0.25), log_mel_spectrogram(waveform * 10**-0.5)
+    assert torch.allclose(gain_mel(mel, 5.0), louder, atol=1e-4)
+    assert torch.allclose(gain_mel(mel, -10.0), softer, atol=1e-4)
+
+
+def test_gain_keeps_silence():
+    assert torch.equal(gain_mel(torch.full((80, 3), SILENCE), -20.0), torch.full((80, 3), SILENCE))
