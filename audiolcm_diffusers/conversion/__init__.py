@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .bigvgan import bigvgan_from_original
+    from .checkpoint import components_from_original
     from .concat_transformer import concat_transformer_from_original
     from .llama_transformer import llama_transformer_from_original
     from .mel_vae import mel_vae_from_original
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _FUNCTIONS = {
     "bigvgan_from_original": ".bigvgan",
+    "components_from_original": ".checkpoint",
     "concat_transformer_from_original": ".concat_transformer",
     "llama_transformer_from_original": ".llama_transformer",
     "mel_vae_from_original": ".mel_vae",

@@ -74,7 +74,7 @@ def build_on_meta(model_class: type[nn.Module], *args, **kwargs) -> nn.Module:
         return model_class(*args, **kwargs).eval()
 
 
-def _listed(entries: Sequence[str]) -> str:
+def listed(entries: Sequence[str]) -> str:
     shown = ", ".join(entries[:MAX_KEYS_LISTED])
     hidden = len(entries) - MAX_KEYS_LISTED
     return f"{shown} and {hidden} more" if hidden > 0 else shown
@@ -125,6 +125,6 @@ def load_original_weights(
 
     problems = {"missing": missing, "left over": left_over, "mis-shaped": misshaped}
     if any(problems.values()):
-        lists = "; ".join(f"{len(keys)} {kind}: {_listed(keys)}" for kind, keys in problems.items() if keys)
+        lists = "; ".join(f"{len(keys)} {kind}: {listed(keys)}" for kind, keys in problems.items() if keys)
         raise ValueError(f"The {what}'s weights do not fit its config. {lists}.")
     model.load_state_dict(weights, assign=True)

@@ -52,7 +52,7 @@ def test_mel_spectrogram_of_a_tone_agrees_where_it_is_not_rounding(load_referenc
     tensors, _ = load_reference("mel_spectrogram")
     log_mel, expected = log_mel_spectrogram(tensors["waveform"])[1], tensors["log_mel"][1]
     # Far from the tone there is nothing but what the float32 transform rounds off its peak of 126: near the floor of
-    # 1e-5, the published numbers are 4.8e-5 (relative L2) from those that float64 gives, and so is any other transform.
+    # 1e-5, the published numbers are 4.8e-5 (relative L2) from those that float64 gives, and so may be anyone's.
     # A factor of thirty above the floor, float64 agrees to 3e-6.
     audible = expected > -3.5
     assert relative_error(log_mel[audible], expected[audible]) < MODULE_TOLERANCE
