@@ -108,7 +108,13 @@ def test_the_sampler_is_the_published_one(reference, num_steps, num_original):
         {"rescale_betas_zero_snr": True, "prediction_type": "v_prediction"},
         {"clip_sample": True, "clip_sample_range": 0.7},
         {"thresholding": True},
-        {"thresholding": True, "clip_sample": True, "sample_max_value": 1.5, "dynamic_thresholding_ratio": 0.8},
+        {
+            "thresholding": True,
+            "clip_sample": True,
+            "clip_sample_range": 0.5,
+            "sample_max_value": 1.5,
+            "dynamic_thresholding_ratio": 0.8,
+        },
         {"timestep_scaling": 0.01},
         {"set_alpha_to_one": False, "steps_offset": 1, "timestep_spacing": "trailing"},
         {"num_train_timesteps": 500, "original_inference_steps": 30},
@@ -235,13 +241,14 @@ def test_timesteps_that_no_student_was_distilled_on_are_warned_of(caplog):
     assert "[500] are none of the 50" in caplog.text
 
 
-def test_timesteps_live_on_the_device_asked_for():
+@pytest.mark.parametrize("beta_schedule", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+def test_timesteps_live_on_the_device_asked_for(beta_schedule):
     scheduler = LCMAudioScheduler()
     scheduler.set_timesteps(2, device="meta")
     assert scheduler.timesteps.device.type == "meta"
     with torch.device("meta"):
         # A default device is not asked for.
-        scheduler = LCMAudioScheduler()
+        scheduler = LCMAudioScheduler(beta_schedule=beta_schedule)
         scheduler.set_timesteps(2)
     assert scheduler.timesteps.device.type == scheduler.alphas_cumprod.device.type == "cpu"
     assert scheduler.timesteps.tolist() == [999, 499]
@@ -392,6 +399,8 @@ def test_steps_are_counted_where_a_timestep_cannot_be_told_without_waiting():
         assert torch.equal(counted.prev_sample, expected.prev_sample)
     with pytest.raises(ValueError, match="no more than 4 steps after set_timesteps, got a step at index 4"):
         scheduler.step(0.5 * sample, unknown, sample, variance_noise=noise)
+    scheduler.set_timesteps(4)
+    assert (scheduler.begin_index, scheduler.step_index) == (None, None)
 
 
 class _Waits(TorchDispatchMode):
