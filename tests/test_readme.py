@@ -1,0 +1,95 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""What the README and its neighbours show is run, parsed or looked up."""
+
+import dataclasses
+import importlib.util
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+from diffusers import DDIMScheduler
+
+from audiolcm_diffusers.commands import build_parser, main
+from audiolcm_diffusers.training_utils import parse_config
+
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"model_cards/{path.name}" for path in ROOT.glob("model_cards/*.md"))]
+
+
+def blocks(document, language):
+    """The code blocks of a document that are in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / document).read_text(encoding="utf-8"), re.M | re.S)
+
+
+def commands(program):
+    """The words of each command of the README that runs a program."""
+    lines = [line for block in blocks("README.md", "bash") for line in block.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith(program)]
+
+
+def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    # Where the README uses a teacher that its reader has trained, here is a tiny one.
+    teacher = make_pipeline(transformer=make_llama_transformer(time_cond_proj_dim=None), scheduler=DDIMScheduler())
+    teacher.save_pretrained("runs/teacher/model")
+
+    snippets = blocks("README.md", "python")
+    assert len(snippets) >= 4
+    names = {}
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), names)
+
+    info = soundfile.info("dog.wav")
+    assert (info.samplerate, info.channels, info.frames) == (16000, 1, 80000)
+    assert names["teacher"].scheduler.__class__.__name__ == "DPMSolverMultistepScheduler"
+
+
+@pytest.mark.parametrize("words", commands("audiolcm"), ids=" ".join)
+def test_commands_parse(words):
+    parser, _ = build_parser(words[1])
+    assert parser.parse_args(words[1:]).command == words[1]
+
+
+def test_options_are_all_there(capsys):
+    with pytest.raises(SystemExit):
+        main(["generate", "--help"])
+    help_text = capsys.readouterr().out
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## From the command line")[1].split("\n## ")[0]
+    options = re.compile(r"--[a-z][a-z-]*")
+    assert set(options.findall(section)) == set(options.findall(help_text)) - {"--help"}
+
+
+@pytest.mark.parametrize("words", commands("accelerate launch"), ids=lambda words: words[2])
+def test_training_commands_parse(words, monkeypatch):
+    spec = importlib.util.spec_from_file_location(f"readme_{Path(words[2]).stem}", ROOT / words[2])
+    script = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up.
+    monkeypatch.setitem(sys.modules, spec.name, script)
+    spec.loader.exec_module(script)
+    (config_class,) = (
+        value
+        for value in vars(script).values()
+        if dataclasses.is_dataclass(value) and value.__module__ == script.__name__
+    )
+    config = parse_config(config_class, words[3:])
+    assert config.data_dir == "DATA/train"
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    for document in DOCUMENTS:
+        text = (ROOT / document).read_text(encoding="utf-8")
+        named = re.findall(r"(?:^|`|/cpu )make ([a-z]+)", text, re.M)
+        assert set(named) <= targets, document
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        if not link.startswith("https://"):
+            assert (ROOT / document).parent.joinpath(link).exists(), link
