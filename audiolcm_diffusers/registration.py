@@ -64,6 +64,28 @@ def _add_text_to_audio_pipeline(auto_pipeline: ModuleType) -> None:
     auto_pipeline.AUTO_TEXT2AUDIO_PIPELINES_MAPPING.setdefault("audiolcm", _package().AudioLCMPipeline)
 
 
+def _add_single_file_models(single_file_model: ModuleType) -> None:
+    def convert(function_name: str) -> Callable:
+        # The converters are imported when a file is loaded. diffusers offers each the arguments in its signature.
+        def call(**kwargs):
+            return getattr(importlib.import_module(f"{PACKAGE}.conversion.single_file"), function_name)(**kwargs)
+
+        return call
+
+    for class_name, prefix in (
+        ("ConcatTransformer1DModel", "concat_transformer"),
+        ("LLaMATransformer1DModel", "llama_transformer"),
+    ):
+        single_file_model.SINGLE_FILE_LOADABLE_CLASSES.setdefault(
+            class_name,
+            {
+                "checkpoint_mapping_fn": convert(f"{prefix}_weights"),
+                "config_mapping_fn": convert(f"{prefix}_config"),
+                "default_subfolder": "transformer",
+            },
+        )
+
+
 # Modules of diffusers, what is added to each, and what a user loses where that fails.
 _REGISTRATIONS: dict[str, tuple[Callable[[ModuleType], None], str]] = {
     "diffusers": (_add_classes_to_namespace, "`DiffusionPipeline` and `AutoModel` do not find this package's classes"),
@@ -74,6 +96,10 @@ _REGISTRATIONS: dict[str, tuple[Callable[[ModuleType], None], str]] = {
     "diffusers.pipelines.auto_pipeline": (
         _add_text_to_audio_pipeline,
         "`AutoPipelineForText2Audio` does not know `AudioLCMPipeline`",
+    ),
+    "diffusers.loaders.single_file_model": (
+        _add_single_file_models,
+        "`from_single_file` does not read published transformer weights",
     ),
 }
 

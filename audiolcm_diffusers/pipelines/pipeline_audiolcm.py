@@ -93,7 +93,14 @@ class AudioLCMPipeline(DiffusionPipeline):
 
     model_cpu_offload_seq = "text_encoder->projection_model->text_encoder_2->transformer->vae->vocoder"
     # A teacher in training has no vocoder yet; it gives latents and mels.
-    _optional_components = ["text_encoder", "projection_model", "text_encoder_2", "tokenizer", "tokenizer_2", "vocoder"]
+    _optional_components = [
+        "text_encoder",
+        "projection_model",
+        "text_encoder_2",
+        "tokenizer",
+        "tokenizer_2",
+        "vocoder",
+    ]
     _callback_tensor_inputs = ["latents", "prompt_embeds", "negative_prompt_embeds"]
 
     def __init__(
@@ -541,7 +548,7 @@ class AudioLCMPipeline(DiffusionPipeline):
             num_negative_tokens = self._num_prompt_tokens(negative_prompt_embeds)
             if num_negative_tokens != num_tokens:
                 raise ValueError(
-                    "Expected the prompt and the negative prompt (the empty one by default) to have the same number of "
+                    "Expected prompt and negative prompt (the empty one by default) to have the same number of "
                     f"tokens, got {num_tokens} and {num_negative_tokens}; pass embeddings of equal length for both."
                 )
         if isinstance(self.transformer, ConcatTransformer1DModel):

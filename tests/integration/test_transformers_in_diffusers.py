@@ -124,7 +124,7 @@ def test_half_precision(make_transformer, inputs, relative_error, tmp_path, dtyp
     model = make_transformer()
     expected = run(model, inputs)
     model.save_pretrained(tmp_path)
-    half = type(model).from_pretrained(tmp_path, torch_dtype=dtype)
+    half = type(model).from_pretrained(tmp_path, dtype=dtype)
     assert half.dtype == dtype
     assert {parameter.dtype for parameter in half.time_embedding.parameters()} == {torch.float32}
     halved = {name: inputs[name].to(dtype) for name in ("hidden_states", "encoder_hidden_states")}

@@ -1,0 +1,376 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import inspect
+import logging
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, LCMScheduler
+
+from audiolcm_diffusers import AudioLCMPipeline
+
+
+NAN = float("nan")
+LOGGER = "audiolcm_diffusers.pipelines.pipeline_audiolcm"
+
+
+def forbid_models(pipe):
+    """Let every model of the pipeline fail as soon as it runs."""
+
+    def fail(module, *_):
+        raise AssertionError(f"{type(module).__name__} ran before the input was refused.")
+
+    for component in pipe.components.values():
+        if isinstance(component, torch.nn.Module):
+            component.register_forward_pre_hook(fail)
+    for name in ("encode", "decode"):
+        setattr(pipe.vae, name, fail)
+    return pipe
+
+
+@pytest.fixture
+def student(make_pipeline):
+    return forbid_models(make_pipeline())
+
+
+@pytest.fixture
+def teacher(make_pipeline, make_llama_transformer):
+    return forbid_models(
+        make_pipeline(transformer=make_llama_transformer(time_cond_proj_dim=None), scheduler=DDIMScheduler())
+    )
+
+
+def test_models_are_forbidden_indeed(student):
+    with pytest.raises(AssertionError, match="BertModel ran before"):
+        student("a dog", audio_length_in_s=0.1)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            # Text
+            ({"prompt": []}, r"`prompt` to hold at least one string, got \[\]"),
+            ({"prompt": 3}, "`prompt` to be a string or a list of strings, got 3"),
+            ({"prompt": ["a dog", 3]}, r"`prompt` to be a string or a list of strings, got \['a dog', 3\]"),
+            ({"prompt": None}, "one of `prompt`, `events` and `prompt_embeds`, got None for all"),
+            ({"prompt": "<a dog& loud>"}, r"order of an event .* got \('a dog', 'loud'\)"),
+            ({"events": [("a dog", "later")]}, r"order of an event .* got \('a dog', 'later'\)"),
+            ({"events": []}, r"at least one, got \[\]"),
+            ({"prompt": ["a", "b"], "events": [("a", "all")]}, "`events` for each of the 2 prompts, got those of 1"),
+            # Length
+            ({"audio_length_in_s": 0}, "at least one sample, 1/16000 s, got 0"),
+            ({"audio_length_in_s": -2.5}, "at least one sample, 1/16000 s, got -2.5"),
+            ({"audio_length_in_s": NAN}, "finite number of seconds, got nan"),
+            ({"audio_length_in_s": float("inf")}, "finite number of seconds, got inf"),
+            ({"audio_length_in_s": "5"}, "finite number of seconds, got '5'"),
+            ({"audio_length_in_s": True}, "finite number of seconds, got True"),
+            ({"audio_length_in_s": 300.5}, "at most 300 s, the limit of this model, got 300.5 s"),
+            # Steps
+            ({"num_inference_steps": 0}, "`num_inference_steps` to be a whole number from 1 to 50.*got 0"),
+            ({"num_inference_steps": -1}, "whole number from 1 to 50.*got -1"),
+            ({"num_inference_steps": 51}, "whole number from 1 to 50, the original steps, got 51"),
+            ({"num_inference_steps": 2.0}, "whole number from 1 to 50.*got 2.0"),
+            ({"num_inference_steps": 5, "original_inference_steps": 4}, "whole number from 1 to 4,.*got 5"),
+            ({"original_inference_steps": 0}, "`original_inference_steps` .* from 1 to 1000, got 0"),
+            ({"original_inference_steps": 1001}, "`original_inference_steps` .* from 1 to 1000, got 1001"),
+            ({"timesteps": [499, 999]}, r"`timesteps` to be descending, got \[499, 999\]"),
+            ({"timesteps": [999, 999]}, r"`timesteps` to be descending, got \[999, 999\]"),
+            ({"timesteps": torch.tensor([1, 2])}, r"`timesteps` to be descending, got \[1, 2\]"),
+            ({"timesteps": [1000, 1]}, r"`timesteps` in 0…999, got \[1000, 1\]"),
+            ({"timesteps": [1, -1]}, r"`timesteps` in 0…999, got \[1, -1\]"),
+            ({"timesteps": []}, r"at least one number, got \[\]"),
+            ({"timesteps": 999}, "at least one number, got 999"),
+            ({"timesteps": ["999"]}, r"at least one number, got \['999'\]"),
+            ({"timesteps": [999.5]}, r"whole number, got \[999.5\]"),
+            ({"timesteps": list(range(60, 0, -1))}, "at most 50 `timesteps`, the original steps, got 60"),
+            # Tensors
+            ({"prompt": None, "prompt_embeds": torch.zeros(1, 80, 15)}, r"num_tokens, 16\), got \(1, 80, 15\)"),
+            ({"prompt": None, "prompt_embeds": torch.zeros(80, 16)}, r"cross_attention_dim\), got \(80, 16\)"),
+            ({"prompt": None, "prompt_embeds": torch.zeros(0, 80, 16)}, r"got \(0, 80, 16\)"),
+            ({"prompt": None, "prompt_embeds": "a dog"}, "`prompt_embeds` to be a tensor .*got 'a dog'"),
+            ({"prompt_embeds": torch.zeros(1, 80, 16)}, "either `prompt_embeds` or `prompt`.*prompt='a dog'"),
+            (
+                {"prompt": None, "prompt_embeds": torch.zeros(1, 80, 16), "prompt_attention_mask": torch.ones(1, 80)},
+                "boolean or integer tensor, got torch.float32",
+            ),
+            (
+                {
+                    "prompt": None,
+                    "prompt_embeds": torch.zeros(1, 80, 16),
+                    "prompt_attention_mask": torch.ones(1, 79, dtype=torch.bool),
+                },
+                r"a mask of shape \(1, 79\) with embeddings of shape \(1, 80, 16\)",
+            ),
+            ({"prompt_attention_mask": torch.ones(1, 80, dtype=torch.bool)}, "with embeddings of shape None"),
+            ({"latents": torch.zeros(1, 5, 4)}, r"`latents` to be a tensor of shape \(1, 4, 4\), got \(1, 5, 4\)"),
+            ({"latents": torch.zeros(2, 4, 4)}, r"of shape \(1, 4, 4\), got \(2, 4, 4\)"),
+            ({"latents": torch.zeros(1, 4, 5)}, r"of shape \(1, 4, 4\), got \(1, 4, 5\)"),
+            ({"latents": torch.zeros(4, 4)}, r"of shape \(1, 4, 4\), got \(4, 4\)"),
+            # Randomness
+            ({"generator": [torch.Generator()] * 2}, "as many generators as waveforms are made, 1 .* got 2"),
+            (
+                {"generator": [torch.Generator()], "num_waveforms_per_prompt": 2},
+                "waveforms are made, 2 .1 prompts, num_waveforms_per_prompt=2., got 1",
+            ),
+            ({"generator": 0}, "torch.Generator or a list of them, got 0"),
+            ({"eta": 1.5}, "`eta` to be a number from 0 to 1, got 1.5"),
+            ({"eta": NAN}, "`eta` to be a number from 0 to 1, got nan"),
+            # The rest
+            ({"output_type": "wav"}, r"`output_type` .* \('np', 'pt', 'mel', 'latent'\), got 'wav'"),
+            ({"num_waveforms_per_prompt": 0}, "`num_waveforms_per_prompt` .* from 1, got 0"),
+            ({"guidance_scale": NAN}, "`guidance_scale` to be a finite number, got nan"),
+            ({"guidance_scale": "5"}, "`guidance_scale` to be a finite number, got '5'"),
+            ({"negative_prompt": "noise"}, "student .* cannot use a negative prompt, got negative_prompt='noise'"),
+            (
+                {"negative_prompt_embeds": torch.zeros(1, 80, 16)},
+                r"student .* cannot use a negative prompt, .*negative_prompt_embeds=\(1, 80, 16\)",
+            ),
+            ({"attention_kwargs": [1]}, r"`attention_kwargs` to be a dictionary, got \[1\]"),
+            ({"callback_on_step_end_tensor_inputs": ["mel"]}, r"from \['latents', .*\], got \['mel'\]"),
+        ],
+    )
+    def test_it_is_quoted_before_any_model_runs(self, student, call, message):
+        with pytest.raises(ValueError, match=message):
+            student(**{"prompt": "a dog", "audio_length_in_s": 0.1, **call})
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            ({"negative_prompt": []}, r"`negative_prompt` to hold at least one string, got \[\]"),
+            ({"negative_prompt": 3}, "`negative_prompt` to be a string or a list of strings, got 3"),
+            ({"negative_prompt": ["a", "b"]}, r"or 1, as many as there are prompts, got 2: \['a', 'b'\]"),
+            ({"negative_prompt": "<noise& loud>"}, r"order of an event .* got \('noise', 'loud'\)"),
+            ({"negative_prompt": "noise", "guidance_scale": 1.0}, "guidance_scale > 1, got guidance_scale=1.0"),
+            ({"negative_prompt_embeds": torch.zeros(1, 80, 15)}, r"num_tokens, 16\), got \(1, 80, 15\)"),
+            ({"negative_prompt_embeds": torch.zeros(2, 80, 16)}, r"for 1 prompts, got shape \(2, 80, 16\)"),
+            (
+                {"negative_prompt": "noise", "negative_prompt_embeds": torch.zeros(1, 80, 16)},
+                "either `negative_prompt` or `negative_prompt_embeds`, got 'noise'",
+            ),
+            (
+                {
+                    "prompt": None,
+                    "prompt_embeds": torch.zeros(1, 80, 16),
+                    "negative_prompt_embeds": torch.zeros(1, 40, 16),
+                },
+                r"the shape of `prompt_embeds`, \(1, 80, 16\), got \(1, 40, 16\)",
+            ),
+            ({"num_inference_steps": 1001}, "whole number from 1 to 1000, the original steps, got 1001"),
+            ({"original_inference_steps": 50}, "DDIMScheduler has no `original_inference_steps`, got 50"),
+            ({"timesteps": [999]}, r"DDIMScheduler takes no custom `timesteps`, got \[999\]"),
+        ],
+    )
+    def test_it_is_quoted_before_a_teacher_runs(self, teacher, call, message):
+        with pytest.raises(ValueError, match=message):
+            teacher(**{"prompt": "a dog", "audio_length_in_s": 0.1, **call})
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            ({"prompt": "a dog", "negative_prompt_embeds": torch.zeros(1, 40, 16)}, "got 80 and 40"),
+            ({"prompt_embeds": torch.zeros(1, 40, 16)}, "got 40 and 80"),
+        ],
+    )
+    def test_prompt_and_negative_prompt_of_unequal_length(self, teacher, call, message):
+        with pytest.raises(ValueError, match=f"same number of tokens, {message}"):
+            teacher(audio_length_in_s=0.1, **call)
+
+    def test_eta_of_a_scheduler_without(self, make_pipeline, make_llama_transformer):
+        pipe = forbid_models(
+            make_pipeline(
+                transformer=make_llama_transformer(time_cond_proj_dim=None), scheduler=DPMSolverMultistepScheduler()
+            )
+        )
+        with pytest.raises(ValueError, match="DPMSolverMultistepScheduler has no `eta` in its steps, got 0.5"):
+            pipe("a dog", audio_length_in_s=0.1, eta=0.5)
+
+    @pytest.mark.parametrize(
+        ("missing", "message"),
+        [
+            ({"text_encoder": None, "text_encoder_2": None}, "no text encoder; pass `prompt_embeds` instead"),
+            ({"tokenizer": None}, "the pipeline's `tokenizer` is None"),
+            ({"tokenizer_2": None}, "the pipeline's `tokenizer_2` is None"),
+            ({"transformer": None}, "output_type='np' needs the pipeline's `transformer`, which is None"),
+            ({"scheduler": None}, "output_type='np' needs the pipeline's `scheduler`, which is None"),
+            ({"vae": None}, "output_type='np' needs the pipeline's `vae`, which is None"),
+            ({"vocoder": None}, "output_type='np' needs the pipeline's `vocoder`, which is None"),
+        ],
+    )
+    def test_a_missing_part_is_named(self, make_pipeline, missing, message):
+        with pytest.raises(ValueError, match=message):
+            make_pipeline(**missing)("a dog", audio_length_in_s=0.1)
+
+    def test_events_without_a_stream_that_reads_them(self, make_pipeline):
+        pipe = forbid_models(make_pipeline(text_encoder_2=None, tokenizer_2=None))
+        with pytest.raises(ValueError, match=r"second text stream, .*got \[\('a dog', 'all'\)\]"):
+            pipe(events=[("a dog", "all")], audio_length_in_s=0.1)
+
+    def test_embeddings_for_a_teacher_need_negative_ones_where_nothing_encodes_the_empty_prompt(
+        self, make_pipeline, make_llama_transformer
+    ):
+        pipe = make_pipeline(
+            transformer=make_llama_transformer(time_cond_proj_dim=None),
+            text_encoder=None,
+            text_encoder_2=None,
+            tokenizer=None,
+            tokenizer_2=None,
+            projection_model=None,
+        )
+        with pytest.raises(ValueError, match="pass `negative_prompt_embeds` instead"):
+            forbid_models(pipe)(prompt_embeds=torch.zeros(1, 80, 16), audio_length_in_s=0.1)
+
+
+class TestTableOfPositions:
+    """The concat transformer has 200 positions: 1 timestep, 2 x 40 tokens, 119 frames of 512 samples, 3.808 s."""
+
+    def test_limits_the_length(self, make_pipeline, make_concat_transformer):
+        pipe = forbid_models(make_pipeline(transformer=make_concat_transformer()))
+        with pytest.raises(ValueError, match="at most 3.808 s, the limit of this model, got 3.809 s"):
+            pipe("a dog", audio_length_in_s=3.809)
+        with pytest.raises(AssertionError, match="BertModel ran"):
+            pipe("a dog", audio_length_in_s=3.808)
+
+    def test_limits_the_default_length(self, make_pipeline, make_concat_transformer):
+        pipe = make_pipeline(transformer=make_concat_transformer())
+        assert pipe("a dog", output_type="latent").audios.shape == (1, 4, 119)
+
+    def test_limits_the_text(self, make_pipeline, make_concat_transformer):
+        pipe = forbid_models(make_pipeline(transformer=make_concat_transformer(max_position_embeddings=81)))
+        with pytest.raises(ValueError, match="at most 79 text tokens, .* 81 positions for sound, got 80"):
+            pipe("a dog")
+
+    def test_streams_must_be_of_equal_length(self, make_pipeline, make_concat_transformer, make_tokenizer):
+        for replacement, got in (
+            ({"text_encoder": None, "tokenizer": None}, "got None and 40 tokens"),
+            ({"tokenizer_2": make_tokenizer(model_max_length=30)}, "got 40 and 30 tokens"),
+        ):
+            pipe = forbid_models(make_pipeline(transformer=make_concat_transformer(), **replacement))
+            with pytest.raises(ValueError, match=f"two text streams of equal length.*{got}"):
+                pipe("a dog", audio_length_in_s=0.1)
+            with pytest.raises(ValueError, match=r"an even number of tokens, got shape \(1, 33, 16\)"):
+                pipe(prompt_embeds=torch.zeros(1, 33, 16), audio_length_in_s=0.1)
+
+
+class TestText:
+    def test_streams_are_concatenated_along_tokens(self, make_pipeline):
+        """BERT reads the plain caption through CLAP's projection, T5 the structured one; padding is attended."""
+        pipe = make_pipeline()
+        embeds, negative = pipe.encode_prompt("rain")
+        assert embeds.shape == (1, 80, 16)
+        assert negative is None
+
+        def tokens(tokenizer, text):
+            return tokenizer(text, padding="max_length", max_length=40, return_tensors="pt").input_ids
+
+        with torch.no_grad():
+            first = pipe.projection_model(pipe.text_encoder(tokens(pipe.tokenizer, "rain")).last_hidden_state)
+            second = pipe.text_encoder_2(tokens(pipe.tokenizer_2, "<rain& all>")).last_hidden_state
+        torch.testing.assert_close(embeds, torch.cat([first, second], dim=1))
+
+    def test_events_go_to_the_second_stream_and_as_words_to_the_first(self, make_pipeline):
+        pipe = make_pipeline()
+        events = [("dog barks", "start"), ("rain", "all")]
+        embeds = pipe.encode_prompt(events=events)[0]
+        structured = pipe.encode_prompt("<dog barks& start>@<rain& all>")[0]
+        assert torch.equal(embeds, structured)
+        assert torch.equal(embeds[:, :40], pipe.encode_prompt("dog barks and rain")[0][:, :40])
+        assert not torch.equal(embeds[:, 40:], pipe.encode_prompt("dog barks and rain")[0][:, 40:])
+        with_prompt = pipe.encode_prompt("a dog", events=events)[0]
+        assert torch.equal(with_prompt[:, :40], pipe.encode_prompt("a dog")[0][:, :40])
+        assert torch.equal(with_prompt[:, 40:], embeds[:, 40:])
+
+    @pytest.mark.parametrize(
+        ("missing", "kept"),
+        [
+            ({"text_encoder": None, "tokenizer": None, "projection_model": None}, slice(40, 80)),
+            ({"text_encoder_2": None, "tokenizer_2": None}, slice(0, 40)),
+        ],
+    )
+    def test_one_stream_alone(self, make_pipeline, missing, kept):
+        expected = make_pipeline().encode_prompt("rain")[0][:, kept]
+        torch.testing.assert_close(make_pipeline(**missing).encode_prompt("rain")[0], expected)
+
+    def test_a_first_stream_without_a_projection_is_used_as_it_is(self, make_pipeline):
+        pipe = make_pipeline(projection_model=None, text_encoder_2=None, tokenizer_2=None)
+        assert pipe.encode_prompt("rain")[0].shape == (1, 40, 12)
+
+    def test_a_tokenizer_that_names_no_length_gives_77_tokens(self, make_pipeline, make_tokenizer):
+        pipe = make_pipeline(tokenizer_2=make_tokenizer(model_max_length=None), text_encoder=None, tokenizer=None)
+        assert pipe.encode_prompt("rain")[0].shape == (1, 77, 16)
+
+    def test_unconditional_is_the_empty_string_in_both_streams(self, make_pipeline, make_llama_transformer):
+        teacher = make_pipeline(transformer=make_llama_transformer(time_cond_proj_dim=None))
+        _, negative = teacher.encode_prompt(["rain", "a dog"])
+        assert negative.shape == (2, 80, 16)
+        empty = teacher.encode_prompt("")[0]
+        torch.testing.assert_close(negative, empty.expand(2, -1, -1))
+        one = teacher.encode_prompt(["rain", "a dog"], negative_prompt="hum")[1]
+        each = teacher.encode_prompt(["rain", "a dog"], negative_prompt=["hum", "hum"])[1]
+        assert torch.equal(one, each)
+        torch.testing.assert_close(one[:1], teacher.encode_prompt("hum")[0])
+
+    def test_prompts_are_repeated_next_to_each_other(self, make_pipeline):
+        pipe = make_pipeline()
+        once = pipe.encode_prompt(["rain", "a dog"])[0]
+        twice = pipe.encode_prompt(["rain", "a dog"], num_waveforms_per_prompt=2)[0]
+        assert torch.equal(twice, once[[0, 0, 1, 1]])
+        assert torch.equal(pipe.encode_prompt(prompt_embeds=once, num_waveforms_per_prompt=2)[0], twice)
+
+    def test_a_long_prompt_is_cut_with_a_warning_that_shows_what(self, make_pipeline, caplog):
+        """Of 40 tokens, BERT's special ones take 2 and T5's 1; a character is a token, `<` and `& all>` are 7."""
+        pipe = make_pipeline()
+        fits = "x" * 32
+        with caplog.at_level(logging.WARNING, logger=LOGGER):
+            pipe.encode_prompt(fits)
+        assert caplog.records == []
+        with caplog.at_level(logging.WARNING, logger=LOGGER):
+            cut = pipe.encode_prompt("y" * 38 + " and the rest")[0]
+        messages = [record.getMessage() for record in caplog.records]
+        assert len(messages) == 2
+        assert "longer than the 40 tokens" in messages[0]
+        assert messages[0].endswith("What was cut: ' and the rest'")
+        assert messages[1].endswith("What was cut: ' and the rest& all>'")
+        assert torch.equal(cut[:, :40], pipe.encode_prompt("y" * 38)[0][:, :40])
+
+    def test_its_arguments_have_defaults_and_its_results_are_names_of_call(self):
+        parameters = inspect.signature(AudioLCMPipeline.encode_prompt).parameters
+        assert all(p.default is not p.empty for name, p in parameters.items() if name != "self")
+        call = inspect.signature(AudioLCMPipeline.__call__).parameters
+        assert {"prompt_embeds", "negative_prompt_embeds"} <= set(call)
+
+    def test_works_without_the_rest_of_the_pipeline(self, make_pipeline):
+        pipe = make_pipeline(transformer=None, vae=None, vocoder=None, scheduler=None)
+        torch.testing.assert_close(pipe.encode_prompt("rain")[0], make_pipeline().encode_prompt("rain")[0])
+
+
+class TestLatents:
+    def test_are_at_the_scale_of_the_scheduler(self, make_pipeline, make_llama_transformer):
+        from diffusers import EulerDiscreteScheduler
+
+        scheduler = EulerDiscreteScheduler()
+        pipe = make_pipeline(transformer=make_llama_transformer(time_cond_proj_dim=None), scheduler=scheduler)
+        scheduler.set_timesteps(3)
+        ones = torch.ones(1, 4, 5)
+        latents = pipe.prepare_latents(1, 4, 5, torch.float32, torch.device("cpu"), latents=ones)
+        torch.testing.assert_close(latents, ones * scheduler.init_noise_sigma)
+
+    def test_one_generator_a_waveform(self, make_pipeline):
+        pipe = make_pipeline()
+        shape = {"num_channels": 4, "num_frames": 5, "dtype": torch.float32, "device": torch.device("cpu")}
+        generators = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+        both = pipe.prepare_latents(2, generator=generators, **shape)
+        second = pipe.prepare_latents(1, generator=torch.Generator().manual_seed(2), **shape)
+        assert torch.equal(both[1:], second)
+
+
+@pytest.mark.parametrize(
+    "timesteps",
+    [[999, 499], (999, 499), np.array([999, 499]), torch.tensor([999, 499])],
+    ids=lambda t: type(t).__name__,
+)
+def test_timesteps_in_every_form(make_pipeline, timesteps):
+    pipe = make_pipeline(scheduler=LCMScheduler())
+    pipe("rain", audio_length_in_s=0.1, timesteps=timesteps, output_type="latent")
+    assert pipe.scheduler.timesteps.tolist() == [999, 499]
+    assert pipe.num_timesteps == 2
