@@ -158,6 +158,19 @@ def _section(config: Mapping[str, Any], path: Path, *keys: str) -> Mapping[str, 
     return config
 
 
+def check_keys(state_dict: Mapping[str, torch.Tensor]) -> None:
+    r"""
+    Refuse a whole checkpoint with entries that no part of the model takes.
+
+    Raises:
+        ValueError: If there are such; the message lists them.
+    """
+    known = (STUDENT, VAE, TEXT, *NOT_NEEDED)
+    left_over = [repr(key) for key in state_dict if not key.startswith(known) and key not in OTHER_ENTRIES]
+    if left_over:
+        raise ValueError(f"The checkpoint has {len(left_over)} keys of unknown use: {listed(left_over)}.")
+
+
 def _with_prefix(state_dict: Mapping[str, torch.Tensor], prefix: str, path: Path) -> dict[str, torch.Tensor]:
     weights = {key.removeprefix(prefix): weight for key, weight in state_dict.items() if key.startswith(prefix)}
     if not weights:
@@ -230,11 +243,7 @@ def components_from_original(
     t5_config, tokenizer_2 = _load_text_folder(Path(t5), T5Config)
 
     state_dict = read_weights(checkpoint, "state_dict")
-    known = (STUDENT, VAE, TEXT, *NOT_NEEDED)
-    left_over = [repr(key) for key in state_dict if not key.startswith(known) and key not in OTHER_ENTRIES]
-    if left_over:
-        raise ValueError(f"The checkpoint has {len(left_over)} keys of unknown use: {listed(left_over)}.")
-
+    check_keys(state_dict)
     scheduler = LCMAudioScheduler(
         num_train_timesteps=params.get("timesteps", 1000),
         beta_start=params.get("linear_start", 0.00085),
