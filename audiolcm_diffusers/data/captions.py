@@ -3,8 +3,8 @@
 Captions written in many ways, and sounds mixed as their captions say.
 
 A small text encoder that sees one wording of a sound knows that wording only. Here every training example draws one:
-paraphrases, inflected verbs, synonyms of words, articles, "the sound of …". Some examples are two sounds at once or one
-after the other, under a caption that joins both.
+paraphrases, inflected verbs, synonyms of words, articles, "the sound of …". Some examples are two sounds at once or
+one after the other, under a caption that joins both.
 """
 
 import json

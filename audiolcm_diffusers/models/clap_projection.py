@@ -29,14 +29,10 @@ class CLAPProjection(ModelMixin, ConfigMixin):
     _skip_layerwise_casting_patterns = ["norm"]
 
     @register_to_config
-    def __init__(
-        self, in_features: int = 768, out_features: int = 1024, dropout: float = 0.5, norm_eps: float = 1e-5
-    ):
+    def __init__(self, in_features: int = 768, out_features: int = 1024, dropout: float = 0.5, norm_eps: float = 1e-5):
         super().__init__()
         if in_features <= 0 or out_features <= 0:
-            raise ValueError(
-                f"Expected positive widths, got in_features={in_features}, out_features={out_features}."
-            )
+            raise ValueError(f"Expected positive widths, got in_features={in_features}, out_features={out_features}.")
         if not 0.0 <= dropout < 1.0:
             raise ValueError(f"Expected 0 <= dropout < 1, got dropout={dropout}.")
         self.linear_1 = nn.Linear(in_features, out_features, bias=False)

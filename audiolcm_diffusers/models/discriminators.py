@@ -13,7 +13,7 @@ class PatchDiscriminator2D(nn.Module):
 
     Args:
         base_channels (`int`): Width of the first convolution.
-        num_layers (`int`): Strided convolutions; each halves the first axis, and those after the first also the second.
+        num_layers (`int`): Strided convolutions; each halves the first axis, all but the first one also the second.
     """
 
     def __init__(self, base_channels=32, num_layers=4):

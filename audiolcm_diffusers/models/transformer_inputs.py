@@ -89,7 +89,5 @@ def expand_timestep(timestep: torch.Tensor | float, batch_size: int, device: tor
     if not torch.is_tensor(timestep):
         return torch.full((batch_size,), timestep, dtype=torch.float32, device=device)
     if timestep.ndim > 1 or (timestep.ndim == 1 and timestep.shape[0] not in (1, batch_size)):
-        raise ValueError(
-            f"Expected a scalar `timestep` or one of shape ({batch_size},), got {tuple(timestep.shape)}."
-        )
+        raise ValueError(f"Expected a scalar `timestep` or one of shape ({batch_size},), got {tuple(timestep.shape)}.")
     return timestep.to(device).expand(batch_size)
