@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 
 from .io import replacing
-from .mel import log_mel_spectrogram
+from .mel import LOG_FLOOR, log_mel_spectrogram
 
 
 # Loudness runs from digital silence, -5, to what loud recordings reach. It is the same in all pictures, so that they
 # can be compared.
-SILENCE, LOUD = -5.0, 0.5
+SILENCE, LOUD = math.log10(LOG_FLOOR), 0.5
 # Dark to light with steadily growing lightness, so that it also reads in grey: (position, red, green, blue).
 COLOURS = (
     (0.0, 8, 8, 24),
