@@ -1,0 +1,82 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import math
+
+import pytest
+import torch
+
+from audiolcm_diffusers import log_mel_spectrogram
+from audiolcm_diffusers.audio.mel import mel_filters
+
+
+def tone(frequency, amplitude=0.5, samples=16000):
+    return amplitude * torch.sin(2 * math.pi * frequency * torch.arange(samples) / 16000).unsqueeze(0)
+
+
+def slaney_mel(frequency):
+    """Slaney's scale: linear to 1 kHz, 3 mels each 200 Hz; above, a factor of 6.4 is 27 mels."""
+    return 3 * frequency / 200 if frequency < 1000 else 15 + 27 * math.log(frequency / 1000) / math.log(6.4)
+
+
+@pytest.mark.parametrize(("samples", "frames"), [(385, 1), (511, 1), (512, 2), (16000, 62), (160000, 625)])
+def test_a_frame_for_every_whole_hop(samples, frames):
+    assert log_mel_spectrogram(torch.zeros(2, samples)).shape == (2, 80, frames)
+
+
+def test_silence_is_the_floor():
+    # The magnitude of silence is sqrt(1e-9) = 3.2e-5; the filters, with sums below 0.05, take it below the floor.
+    assert log_mel_spectrogram(torch.zeros(1, 1024)).eq(-5).all()
+
+
+@pytest.mark.parametrize("frequency", [440.0, 1000.0, 5000.0])
+def test_a_tone_is_in_the_bin_of_its_pitch(frequency):
+    # 80 triangles between 0 and 8000 Hz: the centre of bin i is at (i + 1) / 81 of the scale.
+    bin_index = slaney_mel(frequency) * 81 / slaney_mel(8000.0) - 1
+    loudest = log_mel_spectrogram(tone(frequency))[0, :, 30].argmax().item()
+    assert abs(loudest - bin_index) <= 1
+
+
+def test_half_the_amplitude_is_a_logarithm_less():
+    loud, soft = (log_mel_spectrogram(tone(1000.0, amplitude))[0, :, 10:50] for amplitude in (0.8, 0.4))
+    audible = soft > -2
+    assert audible.any()
+    torch.testing.assert_close(
+        (loud - soft)[audible], torch.full_like(loud[audible], math.log10(2)), rtol=0, atol=1e-3
+    )
+
+
+def test_what_lies_outside_is_clamped():
+    waveform = 3 * tone(300.0)
+    assert torch.equal(log_mel_spectrogram(waveform), log_mel_spectrogram(waveform.clamp(-1, 1)))
+    assert not torch.equal(log_mel_spectrogram(waveform), log_mel_spectrogram(waveform / 3))
+
+
+def test_filters_are_triangles_of_equal_area():
+    filters = mel_filters(16000, 1024, 80, 0.0, 8000.0)
+    assert filters.shape == (80, 513)
+    # Slaney's norm: area 1 over frequency. The spectrum has a value every 15.625 Hz, which samples the wide triangles
+    # well and those at the bottom, 37 Hz from edge to centre, not quite.
+    torch.testing.assert_close(filters.sum(1)[40:] * 15.625, torch.ones(40), rtol=0.02, atol=0)
+    assert filters.min() == 0
+
+
+def test_half_precision_in_float32_out():
+    waveform = tone(440.0).half()
+    assert log_mel_spectrogram(waveform).dtype == torch.float32
+    assert torch.equal(log_mel_spectrogram(waveform), log_mel_spectrogram(waveform.float()))
+
+
+def test_gradients_are_finite_in_silence():
+    waveform = torch.zeros(1, 2048, requires_grad=True)
+    log_mel_spectrogram(waveform).sum().backward()
+    assert torch.isfinite(waveform.grad).all()
+
+
+@pytest.mark.parametrize("waveform", [torch.zeros(1000), torch.zeros(1, 1, 1000), torch.zeros(1, 1000).int(), [0.0]])
+def test_what_is_no_batch_of_waveforms_is_refused(waveform):
+    with pytest.raises(ValueError, match=r"Expected a floating-point waveform of shape \(batch_size, samples\), got"):
+        log_mel_spectrogram(waveform)
+
+
+def test_too_short_a_waveform_is_refused():
+    with pytest.raises(ValueError, match=r"Expected more than 384 samples \(the reflect padding\), got .* of 384"):
+        log_mel_spectrogram(torch.zeros(1, 384))
