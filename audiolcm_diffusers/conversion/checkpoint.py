@@ -232,9 +232,10 @@ def components_from_original(
 
     # Small files first: what is missing there need not wait for gigabytes.
     checkpoint, config_path = Path(checkpoint), Path(config)
-    params = _section(read_config(config_path), config_path, "model", "params")
-    unet_config = _section(params, config_path, "unet_config", "params")
-    vae_config = _section(params, config_path, "first_stage_config", "params")
+    published = read_config(config_path)
+    params = _section(published, config_path, "model", "params")
+    unet_config = _section(published, config_path, "model", "params", "unet_config", "params")
+    vae_config = _section(published, config_path, "model", "params", "first_stage_config", "params")
     ddconfig = _section(vae_config, config_path, "ddconfig")
     embed_dim = require(vae_config, "embed_dim", "VAE")
     vocoder_config = read_config(find_file(vocoder, VOCODER_CONFIGS, "vocoder configuration"))

@@ -4,6 +4,9 @@
 import json
 import os
 import pickle
+import re
+import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -225,3 +228,94 @@ def test_weights_are_mapped_and_not_copied(published):
     # All that is computed is the vocoder's fold, which takes the weights and their norms; and small tables.
     assert size["vocoder"] < allocated.total < 1.5 * size["vocoder"]
     assert allocated.total < sum(size.values()) / 4
+
+
+def test_an_empty_output_folder_is_filled(published):
+    (published / "converted").mkdir()
+    assert main(command(published)) == 0
+    assert (published / "converted" / "model_index.json").is_file()
+
+
+def test_the_output_is_refused_before_anything_is_read(published, capsys):
+    (published / "audiolcm.ckpt").unlink()
+    (published / "converted").mkdir()
+    (published / "converted" / "mine.txt").touch()
+    assert main(command(published)) == 2
+    assert "converted' exists already" in capsys.readouterr().err
+    assert [path.name for path in (published / "converted").iterdir()] == ["mine.txt"]
+
+
+def edit_yaml(change):
+    def apply(folder):
+        config = yaml.safe_load((folder / "audiolcm.yaml").read_text())
+        change(config["model"]["params"])
+        (folder / "audiolcm.yaml").write_text(yaml.safe_dump(config))
+
+    return apply
+
+
+def edit_checkpoint(change):
+    def apply(folder):
+        state_dict = torch.load(folder / "audiolcm.ckpt")["state_dict"]
+        change(state_dict)
+        torch.save({"state_dict": state_dict}, folder / "audiolcm.ckpt")
+
+    return apply
+
+
+def small_vocabulary(folder):
+    config = json.loads((folder / "t5" / "config.json").read_text())
+    (folder / "t5" / "config.json").write_text(json.dumps({**config, "vocab_size": 260}))
+
+
+def drop_student(state_dict):
+    for key in [key for key in state_dict if key.startswith("unet.")]:
+        del state_dict[key]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "audiolcm.ckpt").unlink(), "There is no file '.*audiolcm.ckpt'"),
+        (lambda folder: (folder / "audiolcm.yaml").unlink(), "There is no file '.*audiolcm.yaml'"),
+        (
+            lambda folder: (folder / "vocoder" / "args.yml").unlink(),
+            "There is no vocoder configuration in '.*vocoder'",
+        ),
+        (lambda folder: (folder / "vocoder" / "best_netG.pt").unlink(), "There is no file of vocoder weights in"),
+        (lambda folder: (folder / "bert").rename(folder / "elsewhere"), "There is no folder '.*bert'"),
+        (lambda folder: (folder / "bert" / "config.json").unlink(), "There is no configuration in '.*bert'"),
+        (
+            lambda folder: (folder / "t5" / "config.json").replace(folder / "bert" / "config.json"),
+            "Expected a BertConfig in '.*bert', got T5Config",
+        ),
+        (small_vocabulary, "tokenizer in '.*t5' knows 261 tokens, but the encoder's vocab_size is 260"),
+        (edit_yaml(lambda params: params.pop("unet_config")), "a dictionary under 'model.params.unet_config' in"),
+        (edit_yaml(lambda params: params["unet_config"]["params"].pop("num_heads")), "config has no 'num_heads'"),
+        (edit_yaml(lambda params: params.update(linear_end=0.02)), "is not the schedule that its config makes"),
+        (edit_yaml(lambda params: params.update(timesteps=500)), "is not the schedule that its config makes"),
+        (edit_checkpoint(lambda weights: weights.update({"a.b": torch.zeros(1)})), "1 keys of unknown use: 'a.b'"),
+        (edit_checkpoint(drop_student), "audiolcm.ckpt' has no key that begins with 'unet.diffusion_model.'"),
+        (
+            edit_checkpoint(lambda weights: weights.pop("first_stage_model.quant_conv.bias")),
+            "The mel VAE's weights do not fit its config. 1 missing: 'quant_conv.bias'",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_named_and_nothing_written(published, capsys, spoil, message):
+    spoil(published)
+    before = sorted(published.iterdir())
+    assert main(command(published)) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(message, error), error
+    assert sorted(published.iterdir()) == before
+
+
+def test_help_needs_no_torch():
+    code = "from audiolcm_diffusers.commands import main; main(['convert', '--help'])"
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert "--checkpoint FILE" in result.stdout
+    assert not re.search(r"\| +torch$", result.stderr, re.MULTILINE)
