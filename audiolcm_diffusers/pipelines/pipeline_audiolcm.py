@@ -132,6 +132,7 @@ class AudioLCMPipeline(DiffusionPipeline):
         self.register_to_config(
             default_audio_length_in_s=default_audio_length_in_s, max_audio_length_in_s=max_audio_length_in_s
         )
+        self._current_timestep = None
         # A pipeline without a VAE or vocoder counts as the published model does.
         self.sampling_rate = self.vae.config.sampling_rate if getattr(self, "vae", None) is not None else 16000
         self.hop_length = self.vocoder.hop_length if getattr(self, "vocoder", None) is not None else 256
@@ -161,6 +162,11 @@ class AudioLCMPipeline(DiffusionPipeline):
     def num_timesteps(self) -> int:
         r"""`int`: Number of denoising steps of the current call."""
         return self._num_timesteps
+
+    @property
+    def current_timestep(self) -> torch.Tensor | None:
+        r"""`torch.Tensor`: Timestep of the current denoising step, for caches that depend on it; `None` outside."""
+        return self._current_timestep
 
     @property
     def interrupt(self) -> bool:
@@ -680,12 +686,13 @@ class AudioLCMPipeline(DiffusionPipeline):
                     if mask is None
                     else mask.bool()
                     for embeds, mask in (
-                        (prompt_embeds, prompt_attention_mask),
                         (negative_prompt_embeds, negative_prompt_attention_mask),
+                        (prompt_embeds, prompt_attention_mask),
                     )
                 ]
                 prompt_attention_mask = torch.cat(masks)
-            prompt_embeds = torch.cat([prompt_embeds, negative_prompt_embeds])
+            # In this order, because diffusers' caches take the second half for the conditional one.
+            prompt_embeds = torch.cat([negative_prompt_embeds, prompt_embeds])
 
         with self.transformer.cache_context("cond_uncond" if self.do_classifier_free_guidance else "cond"):
             prediction = self.transformer(
@@ -698,7 +705,8 @@ class AudioLCMPipeline(DiffusionPipeline):
                 return_dict=False,
             )[0]
         if self.do_classifier_free_guidance:
-            prediction = guide(*prediction.chunk(2), w)
+            uncond, cond = prediction.chunk(2)
+            prediction = guide(cond, uncond, w)
         return prediction
 
     @torch.no_grad()
@@ -875,6 +883,7 @@ class AudioLCMPipeline(DiffusionPipeline):
             for index, timestep in enumerate(timesteps):
                 if self.interrupt:
                     continue
+                self._current_timestep = timestep
                 prediction = self._predict(
                     latents,
                     timestep,
@@ -898,6 +907,7 @@ class AudioLCMPipeline(DiffusionPipeline):
                     prompt_embeds = changed.pop("prompt_embeds", prompt_embeds)
                     negative_prompt_embeds = changed.pop("negative_prompt_embeds", negative_prompt_embeds)
                 progress_bar.update()
+        self._current_timestep = None
 
         audio = latents
         if output_type != "latent":

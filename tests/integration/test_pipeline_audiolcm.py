@@ -134,7 +134,7 @@ class TestTeacher:
             assert call["timestep_cond"] is None
             assert call["hidden_states"].shape[0] == 4
             assert torch.equal(call["hidden_states"][:2], call["hidden_states"][2:])
-            torch.testing.assert_close(call["encoder_hidden_states"], torch.cat([embeds, negative]))
+            torch.testing.assert_close(call["encoder_hidden_states"], torch.cat([negative, embeds]))
 
     @pytest.mark.parametrize("scheduler", [DDIMScheduler, DPMSolverMultistepScheduler])
     def test_equals_a_loop_written_out(self, make_teacher, scheduler):
@@ -193,7 +193,7 @@ class TestTeacher:
         kwargs = {"prompt": None, "prompt_embeds": embeds, "negative_prompt_embeds": negative}
         output = latents_of(pipe, **kwargs, prompt_attention_mask=mask)
         seen = calls[0]["encoder_attention_mask"]
-        assert torch.equal(seen, torch.cat([mask, torch.ones(1, 80, dtype=torch.bool)]))
+        assert torch.equal(seen, torch.cat([torch.ones(1, 80, dtype=torch.bool), mask]))
         spoilt = embeds.masked_fill(~mask[..., None], 1e3)
         kwargs["prompt_embeds"] = spoilt
         torch.testing.assert_close(latents_of(pipe, **kwargs, prompt_attention_mask=mask), output)
@@ -373,6 +373,7 @@ class TestCallbacks:
         seen = []
 
         def callback(pipe, index, timestep, tensors):
+            assert pipe.current_timestep is timestep
             seen.append((index, timestep.item(), sorted(tensors)))
             return tensors
 
@@ -384,6 +385,7 @@ class TestCallbacks:
             callback_on_step_end_tensor_inputs=names,
         )
         assert seen == [(0, 999, sorted(names)), (1, 499, sorted(names))]
+        assert pipe.current_timestep is None
 
     def test_may_change_latents_and_embeddings(self, make_pipeline):
         pipe = make_pipeline()
