@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "audiolcm_diffusers/__init__.py").read_text(), re.M)[1]
 
+# To read the vocabulary of T5 where it comes in its original form.
+CONVERT = ["sentencepiece", "protobuf"]
 TRAIN = ["tensorboard"]
 TEST = ["pytest", "ruff", "import-linter", "peft>=0.21"]
 
@@ -32,6 +34,6 @@ setup(
         "soundfile",
         "pillow",
     ],
-    extras_require={"train": TRAIN, "eval": [], "demo": [], "test": TEST},
+    extras_require={"train": TRAIN, "convert": CONVERT, "eval": [], "demo": [], "test": TEST},
     entry_points={"console_scripts": ["audiolcm=audiolcm_diffusers.commands:main"]},
 )

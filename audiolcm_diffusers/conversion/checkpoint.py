@@ -48,6 +48,8 @@ OTHER_ENTRIES = ("scale_factor", "logvar", *SCHEDULE)
 VOCODER_CONFIGS = ("args.yml", "args.yaml", "config.yml", "config.yaml", "config.json")
 VOCODER_WEIGHTS = ("best_netG.pt", "bigvgan_generator.pt", "g_*", "*.pt", "*.pth", "*.ckpt", "*.safetensors")
 
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "spiece.model")
+
 # Of each text stream, padding included.
 NUM_TEXT_TOKENS = 77
 
@@ -180,10 +182,16 @@ def _with_prefix(state_dict: Mapping[str, torch.Tensor], prefix: str, path: Path
 
 def _load_text_folder(folder: Path, config_class: type) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoTokenizer
+    from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(folder)!r}.")
     find_file(folder, ("config.json",), "configuration")
+    # Where the vocabulary is missing, transformers makes do with an empty one.
+    vocabulary = find_file(folder, VOCABULARIES, "tokenizer")
+    if vocabulary.name == "spiece.model" and not (is_sentencepiece_available() and is_protobuf_available()):
+        raise ImportError(
+            f"{str(vocabulary)!r} is read with sentencepiece and protobuf, which are not both installed: "
+            "`pip install 'audiolcm-diffusers[convert]'`, or use a folder that has a tokenizer.json."
+        )
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     if not isinstance(config, config_class):
         raise ValueError(f"Expected a {config_class.__name__} in {str(folder)!r}, got {type(config).__name__}.")

@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 import torch
+import transformers
 import yaml
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -285,6 +286,7 @@ def drop_student(state_dict):
         (lambda folder: (folder / "vocoder" / "best_netG.pt").unlink(), "There is no file of vocoder weights in"),
         (lambda folder: (folder / "bert").rename(folder / "elsewhere"), "There is no folder '.*bert'"),
         (lambda folder: (folder / "bert" / "config.json").unlink(), "There is no configuration in '.*bert'"),
+        (lambda folder: (folder / "t5" / "tokenizer.json").unlink(), "There is no tokenizer in '.*t5'; looked for"),
         (
             lambda folder: (folder / "t5" / "config.json").replace(folder / "bert" / "config.json"),
             "Expected a BertConfig in '.*bert', got T5Config",
@@ -310,6 +312,15 @@ def test_what_does_not_fit_is_named_and_nothing_written(published, capsys, spoil
     assert error.count("\n") == 1
     assert re.search(message, error), error
     assert sorted(published.iterdir()) == before
+
+
+def test_what_reads_a_sentencepiece_vocabulary_is_named(published, capsys, monkeypatch):
+    (published / "t5" / "tokenizer.json").rename(published / "t5" / "spiece.model")
+    monkeypatch.setattr(transformers.utils, "is_protobuf_available", lambda: False)
+    assert main(command(published)) == 2
+    assert re.search(
+        "spiece.model' is read with sentencepiece and protobuf, .* tokenizer.json", capsys.readouterr().err
+    )
 
 
 def test_help_needs_no_torch():

@@ -83,6 +83,13 @@ def test_the_logarithm_of_the_variance_is_clamped(make_vae):
     assert posterior.logvar[:, 2:].eq(-30).all()
 
 
+def test_norms_have_the_published_epsilon(make_vae):
+    # Too small to show in the output for anything that sounds.
+    norms = [module for module in make_vae(attention_levels=(0,)).modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert {norm.eps for norm in norms} == {1e-6}
+    assert {norm.num_groups for norm in norms} == {4}
+
+
 def gradients(model, sample):
     model.zero_grad()
     model(sample).sample.square().mean().backward()

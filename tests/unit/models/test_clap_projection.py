@@ -15,12 +15,11 @@ def test_by_hand():
     projection.linear_2.weight.copy_(torch.eye(2))
     projection.norm.weight.copy_(torch.tensor([2.0, 3.0]))
     projection.norm.bias.copy_(torch.tensor([0.5, 0.25]))
-    # e1 = (1, -1); e1 + gelu(e1) = (1 + Phi(1), -1 - Phi(-1)), where gelu(x) = x Phi(x) with the normal distribution:
-    # Phi(1) = 0.841345 and Phi(-1) = 0.158655, so (1.841345, -1.158655). Two numbers, normalised, are 1 and -1 but for
-    # eps: half their distance is 1.5, divided by sqrt(1.5^2 + 1e-5).
-    normalised = 1.5 / math.sqrt(2.25 + 1e-5)
+    # e1 = (x, -x), and gelu(x) - gelu(-x) = x Phi(x) + x Phi(-x) = x, so that the two sums stand 3 x apart. Two numbers,
+    # normalised, are 1 and -1 but for eps: half their distance over sqrt(its square + 1e-5). At x = 0.01 that shows.
+    normalised = 0.015 / math.sqrt(0.015**2 + 1e-5)
     expected = torch.tensor([2.0 * normalised + 0.5, -3.0 * normalised + 0.25])
-    torch.testing.assert_close(projection(torch.tensor([[1.0]]))[0], expected)
+    torch.testing.assert_close(projection(torch.tensor([[0.01]]))[0], expected)
 
 
 @torch.no_grad()
