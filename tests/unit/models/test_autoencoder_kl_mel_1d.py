@@ -118,6 +118,13 @@ def test_half_precision_is_near(make_vae, make_mel, relative_error, dtype):
     assert 0 < relative_error(output.float(), expected) < 20 * torch.finfo(dtype).eps
 
 
+@torch.no_grad()
+def test_compiles_in_one_graph(make_vae, make_mel):
+    vae = make_vae(attention_levels=(1,))
+    compiled = torch.compile(vae, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(make_mel(7), return_dict=False), vae(make_mel(7), return_dict=False))
+
+
 def test_dropout_is_for_training(make_vae, make_mel):
     vae = make_vae(dropout=0.5)
     assert torch.equal(vae(make_mel(4)).sample, vae(make_mel(4)).sample)

@@ -15,8 +15,9 @@ def test_by_hand():
     projection.linear_2.weight.copy_(torch.eye(2))
     projection.norm.weight.copy_(torch.tensor([2.0, 3.0]))
     projection.norm.bias.copy_(torch.tensor([0.5, 0.25]))
-    # e1 = (x, -x), and gelu(x) - gelu(-x) = x Phi(x) + x Phi(-x) = x, so that the two sums stand 3 x apart. Two numbers,
-    # normalised, are 1 and -1 but for eps: half their distance over sqrt(its square + 1e-5). At x = 0.01 that shows.
+    # e1 = (x, -x), and gelu(x) - gelu(-x) = x Phi(x) + x Phi(-x) = x, so that the two sums stand 3 x apart. Two
+    # numbers, normalised, are 1 and -1 but for eps: half their distance over sqrt(its square + 1e-5). At x = 0.01 that
+    # shows.
     normalised = 0.015 / math.sqrt(0.015**2 + 1e-5)
     expected = torch.tensor([2.0 * normalised + 0.5, -3.0 * normalised + 0.25])
     torch.testing.assert_close(projection(torch.tensor([[0.01]]))[0], expected)

@@ -121,6 +121,22 @@ def test_saving_folds_weight_norm_and_leaves_the_model_in_training(make_vocoder,
     assert vocoder.conv_in.parametrizations.weight.original0.grad is not None
 
 
+@torch.no_grad()
+def test_saving_with_weight_norm_takes_the_usual_options(make_vocoder, mel, tmp_path):
+    vocoder = make_vocoder()
+    vocoder.apply_weight_norm()
+    vocoder.save_pretrained(tmp_path, max_shard_size="20KB", variant="fp32")
+    assert len(list(tmp_path.glob("*.fp32-0000*-of-*.safetensors"))) > 1
+    torch.testing.assert_close(BigVGANVocoder.from_pretrained(tmp_path, variant="fp32")(mel), vocoder(mel))
+
+
+@torch.no_grad()
+def test_compiles_in_one_graph(make_vocoder, mel):
+    vocoder = make_vocoder()
+    compiled = torch.compile(vocoder, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(mel), vocoder(mel))
+
+
 def gradients(vocoder, mel):
     vocoder.zero_grad()
     vocoder(mel).square().sum().backward()
