@@ -28,12 +28,12 @@ def _package() -> ModuleType:
     return importlib.import_module(PACKAGE)
 
 
-def _add_classes_to_namespace(diffusers: ModuleType) -> None:
+def _add_classes_to_namespace(namespace: ModuleType) -> None:
     """
-    Let `diffusers.<Class>` find this package's classes, importing each when it is asked for: `DiffusionPipeline`,
-    `AutoModel` and `compatibles` look names up there.
+    Let `diffusers.<Class>` and `diffusers.pipelines.<Class>` find this package's classes, importing each when it is
+    asked for: `DiffusionPipeline`, `AutoModel` and `compatibles` look names up there.
     """
-    module_class = type(diffusers)
+    module_class = type(namespace)
 
     class DiffusersWithAudioLCM(module_class):
         def __getattr__(self, name: str):
@@ -48,9 +48,9 @@ def _add_classes_to_namespace(diffusers: ModuleType) -> None:
             return [*super().__dir__(), *_package().PUBLIC_CLASSES]
 
         def __reduce__(self):
-            return importlib.import_module, ("diffusers",)
+            return importlib.import_module, (self.__name__,)
 
-    diffusers.__class__ = DiffusersWithAudioLCM
+    namespace.__class__ = DiffusersWithAudioLCM
 
 
 def _add_loadable_library(pipeline_loading_utils: ModuleType) -> None:
@@ -89,6 +89,10 @@ def _add_single_file_models(single_file_model: ModuleType) -> None:
 # Modules of diffusers, what is added to each, and what a user loses where that fails.
 _REGISTRATIONS: dict[str, tuple[Callable[[ModuleType], None], str]] = {
     "diffusers": (_add_classes_to_namespace, "`DiffusionPipeline` and `AutoModel` do not find this package's classes"),
+    "diffusers.pipelines": (
+        _add_classes_to_namespace,
+        "tools that look for a pipeline's source in `diffusers.pipelines` do not find `AudioLCMPipeline`",
+    ),
     "diffusers.pipelines.pipeline_loading_utils": (
         _add_loadable_library,
         "pipelines with this package's components cannot be saved and loaded",

@@ -87,7 +87,8 @@ class TestPipeline:
         pipe, _ = saved
         expected = sound(pipe)
         pipe.to(torch.float16).save_pretrained(tmp_path / "half", variant="fp16")
-        assert (tmp_path / "half/transformer/diffusion_pytorch_model.fp16.safetensors").is_file()
+        for name in ("vae", "projection_model", "transformer", "vocoder"):
+            assert (tmp_path / "half" / name / "diffusion_pytorch_model.fp16.safetensors").is_file()
         loaded = AudioLCMPipeline.from_pretrained(tmp_path / "half", variant="fp16", dtype=torch.float32)
         assert loaded.transformer.dtype == torch.float32
         assert relative_error(sound(loaded), expected) < 0.05

@@ -1,4 +1,5 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import pickle
 import subprocess
 import sys
 
@@ -33,10 +34,11 @@ def test_class_names_are_frozen():
 
 
 @pytest.mark.parametrize("name", sorted(audiolcm_diffusers.PUBLIC_CLASSES))
-def test_classes_are_in_both_namespaces(name):
+def test_classes_are_in_all_namespaces(name):
     public_class = getattr(audiolcm_diffusers, name)
     assert public_class.__name__ == name
     assert getattr(diffusers, name) is public_class
+    assert getattr(diffusers.pipelines, name) is public_class
     assert name in dir(audiolcm_diffusers)
     assert name in dir(diffusers)
 
@@ -97,9 +99,8 @@ def test_registering_again_changes_nothing():
 
 
 def test_diffusers_is_still_pickled_by_name():
-    import pickle
-
-    assert pickle.loads(pickle.dumps(diffusers)) is diffusers
+    for namespace in (diffusers, diffusers.pipelines):
+        assert pickle.loads(pickle.dumps(namespace)) is namespace
 
 
 def test_a_table_that_is_gone_is_warned_about(monkeypatch, caplog):
