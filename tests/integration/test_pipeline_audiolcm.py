@@ -12,7 +12,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 from diffusers.callbacks import PipelineCallback
-from diffusers.hooks import FirstBlockCacheConfig
+from diffusers.hooks import FirstBlockCacheConfig, PyramidAttentionBroadcastConfig
 
 from audiolcm_diffusers import LCMAudioScheduler
 from audiolcm_diffusers.consistency import guidance_embedding
@@ -65,6 +65,13 @@ class TestStudent:
     def test_guidance_scale_changes_the_sound(self, make_pipeline):
         pipe = make_pipeline()
         assert not torch.allclose(latents_of(pipe, guidance_scale=2.0), latents_of(pipe, guidance_scale=5.0))
+
+    def test_a_whole_guidance_scale_is_a_number_like_others(self, make_pipeline):
+        pipe = make_pipeline()
+        assert torch.equal(latents_of(pipe, guidance_scale=5), latents_of(pipe, guidance_scale=5.0))
+        calls = record_calls(pipe.transformer)
+        latents_of(pipe, guidance_scale=5)
+        torch.testing.assert_close(calls[0]["timestep_cond"], guidance_embedding(torch.tensor([4.0])))
 
     def test_equals_a_loop_written_out(self, make_pipeline):
         pipe = make_pipeline()
@@ -468,3 +475,22 @@ class TestAcceleration:
         assert len(calls) - num_plain == 1
         assert cached.isfinite().all()
         assert cached.shape == plain.shape
+
+    def test_pyramid_attention_broadcast_follows_the_timesteps_of_the_pipeline(self, make_teacher):
+        """Attention is computed at every second of the timesteps from 100 to 800, and at all others."""
+        pipe = make_teacher()
+        calls = record_calls(pipe.transformer.transformer_blocks[0].attn.to_out[0])
+        config = PyramidAttentionBroadcastConfig(
+            spatial_attention_block_skip_range=2,
+            spatial_attention_timestep_skip_range=(100, 800),
+            current_timestep_callback=lambda: pipe.current_timestep,
+        )
+        pipe.transformer.enable_cache(config)
+        seen = []
+
+        def callback(pipe, index, timestep, tensors):
+            seen.append((timestep.item(), len(calls)))
+            return tensors
+
+        latents_of(pipe, num_inference_steps=5, callback_on_step_end=callback)
+        assert seen == [(800, 1), (600, 1), (400, 2), (200, 2), (0, 3)]

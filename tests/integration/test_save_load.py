@@ -224,7 +224,13 @@ class TestDamage:
     def test_truncated_weights_are_named(self, folder):
         file = folder / "transformer/diffusion_pytorch_model.safetensors"
         file.write_bytes(file.read_bytes()[:-100])
-        with pytest.raises(Exception, match="transformer/diffusion_pytorch_model.safetensors"):
+        with pytest.raises(OSError, match="transformer/diffusion_pytorch_model.safetensors"):
+            AudioLCMPipeline.from_pretrained(folder)
+
+    @pytest.mark.parametrize("file", ["model_index.json", "transformer/config.json"])
+    def test_a_truncated_config_is_named(self, folder, file):
+        (folder / file).write_text((folder / file).read_text()[:50])
+        with pytest.raises(OSError, match=f"{file}' is not a valid JSON file"):
             AudioLCMPipeline.from_pretrained(folder)
 
     def test_missing_weights_are_named(self, folder):
