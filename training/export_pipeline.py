@@ -1,0 +1,74 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+Turn a trained pipeline folder into one to share: half precision on disk, and credits of the recordings.
+
+    python training/export_pipeline.py --pipeline_dir runs/student/model --data_dir DATA/train --output_dir mini
+"""
+
+import csv
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from audiolcm_diffusers import AudioLCMPipeline
+from audiolcm_diffusers.training_utils import option, parse_config, save_folder
+
+
+CREDIT_COLUMNS = ("source_set", "licence", "author", "source")
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    pipeline_dir: str = field(metadata={"help": "Pipeline folder of `AudioLCMPipeline`."})
+    output_dir: str = field(metadata={"help": "Where the exported folder goes; it is replaced."})
+    data_dir: str | None = option(None, "Folder that it was trained on; its `metadata.csv` names licences and authors.")
+    vocoder_dir: str | None = option(None, "Vocoder to take instead of the pipeline's.")
+    card: str | None = option(None, "Model card, copied to `README.md`.")
+
+
+def credits(data_dir):
+    """The distinct combinations of source, licence and author in a folder's metadata, as lines of a CSV file."""
+    with (Path(data_dir) / "metadata.csv").open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines)
+        missing = set(CREDIT_COLUMNS) - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(f"{data_dir}/metadata.csv has no column {sorted(missing)}, which credits need.")
+        return sorted({tuple(row[column] for column in CREDIT_COLUMNS) for row in reader})
+
+
+def main(config):
+    rows = None if config.data_dir is None else credits(config.data_dir)
+    replaced = {}
+    if config.vocoder_dir is not None:
+        from audiolcm_diffusers import BigVGANVocoder
+
+        replaced["vocoder"] = BigVGANVocoder.from_pretrained(config.vocoder_dir)
+    pipe = AudioLCMPipeline.from_pretrained(config.pipeline_dir, dtype=torch.float32, **replaced)
+    for component in pipe.components.values():
+        if isinstance(component, torch.nn.Module):
+            component.half()
+    for encoder in (pipe.text_encoder, pipe.text_encoder_2):
+        if encoder is not None:
+            # transformers loads in the dtype that the config names: weights are halved on disk, not in use.
+            encoder.config.dtype = torch.float32
+
+    def save(folder):
+        pipe.save_pretrained(folder)
+        for encoder, name in ((pipe.text_encoder, "text_encoder"), (pipe.text_encoder_2, "text_encoder_2")):
+            if encoder is not None:
+                encoder.config.dtype = torch.float32
+                encoder.config.save_pretrained(folder / name)
+        if config.card is not None:
+            (folder / "README.md").write_text(Path(config.card).read_text(encoding="utf-8"), encoding="utf-8")
+        if rows is not None:
+            with (folder / "CREDITS.csv").open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(CREDIT_COLUMNS)
+                writer.writerows(rows)
+
+    save_folder(save, config.output_dir)
+
+
+if __name__ == "__main__":
+    main(parse_config(ExportConfig))
