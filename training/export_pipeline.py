@@ -22,7 +22,9 @@ CREDIT_COLUMNS = ("source_set", "licence", "author", "source")
 class ExportConfig:
     pipeline_dir: str = field(metadata={"help": "Pipeline folder of `AudioLCMPipeline`."})
     output_dir: str = field(metadata={"help": "Where the exported folder goes; it is replaced."})
-    data_dir: str | None = option(None, "Folder that it was trained on; its `metadata.csv` names licences and authors.")
+    data_dir: str | None = option(
+        None, "Folder that it was trained on; its `metadata.csv` names licences and authors."
+    )
     vocoder_dir: str | None = option(None, "Vocoder to take instead of the pipeline's.")
     card: str | None = option(None, "Model card, copied to `README.md`.")
 

@@ -56,13 +56,16 @@ def student_from_teacher(teacher, guidance_embedding_dim):
     missing, unexpected = student.load_state_dict(teacher.state_dict(), strict=False)
     if unexpected or any("cond_proj" not in name for name in missing):
         raise ValueError(f"The teacher's weights do not fit the student: {missing} missing, {unexpected} left over.")
+    torch.nn.init.zeros_(student.time_embedding.cond_proj.weight)
     return student
 
 
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
-    pipe = AudioLCMPipeline.from_pretrained(config.teacher_dir).to(accelerator.device)
+    # Distillation hears nothing: a teacher may come without a vocoder.
+    vocoder = None if config.vocoder_dir is None else BigVGANVocoder.from_pretrained(config.vocoder_dir)
+    pipe = AudioLCMPipeline.from_pretrained(config.teacher_dir, vocoder=vocoder).to(accelerator.device)
     if pipe.is_student:
         raise ValueError(f"{config.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
     vae, teacher = pipe.vae.requires_grad_(False), pipe.transformer.requires_grad_(False)
@@ -104,8 +107,6 @@ def main(config):
     components["scheduler"] = LCMAudioScheduler.from_config(
         pipe.scheduler.config, original_inference_steps=config.num_solver_timesteps
     )
-    if config.vocoder_dir is not None:
-        components["vocoder"] = BigVGANVocoder.from_pretrained(config.vocoder_dir)
     student_pipe = AudioLCMPipeline(
         **components,
         default_audio_length_in_s=pipe.config.default_audio_length_in_s,

@@ -42,7 +42,6 @@ class AutoencoderConfig(RunConfig):
     adversarial_weight: float = option(0.02, "Weight of the adversarial loss.")
     feature_weight: float = option(0.05, "Weight of the feature-matching loss.")
 
-
     def __post_init__(self):
         super().__post_init__()
         if not (self.train_encoder or self.principal_start or self.autoencoder_dir):
@@ -64,7 +63,7 @@ def draw_batch(mels, config, generator):
 
 
 def principal_components(rows, count):
-    """Mean `(values,)`, standard deviations `(count,)` and directions `(count, values)` of a table `(rows, values)`."""
+    """Mean `(values,)`, standard deviations `(count,)` and directions `(count, values)` of `(rows, values)`."""
     mean = rows.mean(dim=0)
     variances, directions = torch.linalg.eigh(torch.cov((rows - mean).T))
     return mean, variances.flip(0)[:count].clamp(min=1e-8).sqrt(), directions.flip(1)[:, :count].T
@@ -154,9 +153,7 @@ def start_from_principal_components(vae, mels, num_frames=100_000):
 
     vae.post_quant_conv.weight[:, :, 0] = torch.eye(num_latents)
     vae.post_quant_conv.bias.zero_()
-    set_stream(
-        decoder.conv_in, {decoder.conv_in.kernel_size[0] // 2: torch.diag(1 / latent_stds)}, paired_input=False
-    )
+    set_stream(decoder.conv_in, {decoder.conv_in.kernel_size[0] // 2: torch.diag(1 / latent_stds)}, paired_input=False)
     latents = (pairs @ pair_directions[:num_latents].T / pair_stds[:num_latents]).repeat_interleave(2, dim=0)
     neighbours = torch.cat([latents.roll(1, 0), latents, latents.roll(-1, 0)], dim=1)
     solution = torch.linalg.lstsq(neighbours, values).solution.T
@@ -171,8 +168,8 @@ def kl_divergence(posterior):
 
 def hold_constants(vae):
     """
-    Keep the resampling convolutions from reading the constants of [`start_from_principal_components`]: their size would
-    turn the smallest step of the optimiser into a jump.
+    Keep the resampling convolutions from reading the constants of [`start_from_principal_components`]: their size
+    would turn the smallest step of the optimiser into a jump.
     """
     for conv in (vae.encoder.down_blocks[0].downsampler, vae.decoder.up_blocks[0].upsampler):
         group_size = conv.in_channels // vae.config.norm_num_groups

@@ -5,8 +5,8 @@ Train a teacher: a latent diffusion transformer, together with a T5 encoder and 
     accelerate launch training/train_text_to_audio.py --data_dir DATA/train --vae_dir runs/vae/model \\
         --wordings training/recipes/mini/wordings.json --output_dir runs/teacher
 
-`runs/teacher/model` is then a pipeline folder (without a vocoder, unless `--vocoder_dir` names one) for
-`AudioLCMPipeline`, which guides it with and without caption.
+`runs/teacher/model` is then a pipeline folder for `AudioLCMPipeline`, which guides it with and without caption.
+Without `--vocoder_dir` it is loaded with `vocoder=None` and gives latents and mels.
 """
 
 import json
@@ -125,6 +125,7 @@ def main(config):
         cross_attention_dim=text_encoder.config.d_model,
         **json.loads(config.transformer_config),
     )
+    transformer.initialize_weights()
     network = accelerator.prepare(TextToAudio(transformer, text_encoder))
     optimizer, schedule = run.optimizer(network.parameters(), betas=(0.9, 0.98))
     averaged = run.averaged(network)

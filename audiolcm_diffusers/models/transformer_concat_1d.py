@@ -289,12 +289,12 @@ class ConcatTransformer1DModel(
         self.proj_out = nn.Conv1d(dim, self.out_channels, kernel_size=1)
 
         self.gradient_checkpointing = False
-        self.initialize_weights()
 
     @torch.no_grad()
     def initialize_weights(self) -> None:
         r"""
-        Start as published: the blocks' last convolutions at zero, so that fresh blocks are the identity.
+        Weights to train from, as published: the blocks' last convolutions at zero, so that blocks are the identity.
+        Call it before training from scratch; the constructor leaves every weight random.
 
         The guidance projection starts at zero too: a student that takes over a teacher's weights predicts what the
         teacher does, whatever the guidance, until it learns otherwise.

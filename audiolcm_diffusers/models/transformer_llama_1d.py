@@ -473,12 +473,13 @@ class LLaMATransformer1DModel(
         self.proj_out = nn.Linear(dim, self.out_channels)
 
         self.gradient_checkpointing = False
-        self.initialize_weights()
 
     @torch.no_grad()
     def initialize_weights(self) -> None:
         r"""
-        Start as published: modulations and output at zero, so that blocks are the identity and the prediction is 0.
+        Weights to train from, as published: modulations and output at zero, so that blocks are the identity and the
+        prediction is 0. Call it before training from scratch; the constructor leaves every weight random, so that a
+        fresh model's output depends on all of them.
 
         The guidance projection starts at zero too: a student that takes over a teacher's weights predicts what the
         teacher does, whatever the guidance, until it learns otherwise.

@@ -92,15 +92,7 @@ class AudioLCMPipeline(DiffusionPipeline):
     """
 
     model_cpu_offload_seq = "text_encoder->projection_model->text_encoder_2->transformer->vae->vocoder"
-    # A teacher in training has no vocoder yet; it gives latents and mels.
-    _optional_components = [
-        "text_encoder",
-        "projection_model",
-        "text_encoder_2",
-        "tokenizer",
-        "tokenizer_2",
-        "vocoder",
-    ]
+    _optional_components = ["text_encoder", "projection_model", "text_encoder_2", "tokenizer", "tokenizer_2"]
     _callback_tensor_inputs = ["latents", "prompt_embeds", "negative_prompt_embeds"]
 
     def __init__(

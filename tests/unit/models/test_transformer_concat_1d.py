@@ -80,12 +80,14 @@ class TestConfig:
         assert run(make_concat_transformer(), inputs).shape == (2, 4, 13)
         assert run(make_concat_transformer(out_channels=3), inputs).shape == (2, 3, 13)
 
-    def test_a_fresh_block_is_the_identity(self):
+    def test_a_block_to_be_trained_is_the_identity(self):
         model = ConcatTransformer1DModel(
             in_channels=4, num_layers=1, num_attention_heads=4, attention_head_dim=8, cross_attention_dim=16
         )
         hidden_states = torch.randn(2, 32, 11, generator=torch.Generator().manual_seed(0))
         assert isinstance(model.transformer_blocks[0], ConcatTransformer1DBlock)
+        assert not torch.equal(model.transformer_blocks[0](hidden_states), hidden_states)
+        model.initialize_weights()
         assert torch.equal(model.transformer_blocks[0](hidden_states), hidden_states)
 
     def test_published_size(self):
