@@ -18,6 +18,7 @@ from transformers import HfArgumentParser
 from .consistency import update_ema
 from .data.captioned_audio import load_clips
 from .data.captions import ExampleDrawer, Wordings
+from .models.discriminators import discriminator_loss, generator_losses
 from .pipelines.prompt_events import format_events, structured_caption
 
 
@@ -220,6 +221,27 @@ class TrainingRun:
             source = self.output_dir / max(names, key=lambda name: int(name.removeprefix("checkpoint-")))
         self.accelerator.load_state(str(source))
         self.step = int(Path(source).name.removeprefix("checkpoint-"))
+
+    def discriminator_step(self, judge, real, generated, optimizer, schedule):
+        r"""
+        Train discriminators for one step, and let them judge for the generator.
+
+        Args:
+            judge (`Callable`): Gives the pairs of scores and features of an input, one a discriminator.
+            real, generated (`torch.Tensor` of one shape): What to tell apart.
+            optimizer, schedule: Of the discriminators, from [`~TrainingRun.optimizer`].
+
+        Returns:
+            `dict[str, torch.Tensor]`: `discriminator`, the loss that was stepped on, and the generator's losses
+            `adversarial` and `matching`. Their backward pass leaves gradients in the discriminators: zero them.
+        """
+        judged_real = judge(real)
+        loss = discriminator_loss(judged_real, judge(generated.detach()))
+        self.accelerator.backward(loss)
+        optimizer.step()
+        schedule.step()
+        adversarial, matching = generator_losses(judged_real, judge(generated))
+        return {"discriminator": loss, "adversarial": adversarial, "matching": matching}
 
     def after_step(self, **values):
         r"""Count the step; average weights, log and save as the options say. Values are logged as means."""

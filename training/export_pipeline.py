@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from audiolcm_diffusers import AudioLCMPipeline
+from audiolcm_diffusers import AudioLCMPipeline, BigVGANVocoder
 from audiolcm_diffusers.training_utils import option, parse_config, save_folder
 
 
@@ -43,22 +43,17 @@ def main(config):
     rows = None if config.data_dir is None else credits(config.data_dir)
     replaced = {}
     if config.vocoder_dir is not None:
-        from audiolcm_diffusers import BigVGANVocoder
-
         replaced["vocoder"] = BigVGANVocoder.from_pretrained(config.vocoder_dir)
     pipe = AudioLCMPipeline.from_pretrained(config.pipeline_dir, dtype=torch.float32, **replaced)
     for component in pipe.components.values():
         if isinstance(component, torch.nn.Module):
             component.half()
-    for encoder in (pipe.text_encoder, pipe.text_encoder_2):
-        if encoder is not None:
-            # transformers loads in the dtype that the config names: weights are halved on disk, not in use.
-            encoder.config.dtype = torch.float32
 
     def save(folder):
         pipe.save_pretrained(folder)
         for encoder, name in ((pipe.text_encoder, "text_encoder"), (pipe.text_encoder_2, "text_encoder_2")):
             if encoder is not None:
+                # transformers loads in the dtype that the config names: weights are halved on disk, not in use.
                 encoder.config.dtype = torch.float32
                 encoder.config.save_pretrained(folder / name)
         if config.card is not None:

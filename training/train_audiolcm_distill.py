@@ -70,7 +70,7 @@ def main(config):
         raise ValueError(f"{config.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
     vae, teacher = pipe.vae.requires_grad_(False), pipe.transformer.requires_grad_(False)
     schedule = SolverSchedule.from_scheduler(pipe.scheduler, config.num_solver_timesteps, device=accelerator.device)
-    samples_per_latent = 256 * vae.temporal_compression_ratio
+    samples_per_latent = pipe.hop_length * pipe.latent_hop
     drawer = config.example_drawer(samples_per_latent, vae.config.sampling_rate)
     uncond_prompt_embeds, _ = pipe.encode_prompt("", do_classifier_free_guidance=False)
 

@@ -22,7 +22,7 @@ from audiolcm_diffusers.data.captioned_audio import (
     load_clips,
 )
 from audiolcm_diffusers.models.autoencoder_kl_mel_1d import MelAttentionBlock1D, MelResnetBlock1D
-from audiolcm_diffusers.models.discriminators import PatchDiscriminator2D, discriminator_loss, generator_losses
+from audiolcm_diffusers.models.discriminators import PatchDiscriminator2D
 from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
 
 
@@ -220,6 +220,9 @@ def main(config):
     averaged = run.averaged(vae)
     run.resume()
 
+    def judge(pictures):
+        return [discriminator(pictures)]
+
     while run.step < config.max_train_steps:
         generator = run.step_generator()
         mel = draw_batch(mels, config, generator).to(accelerator.device)
@@ -236,14 +239,8 @@ def main(config):
         reconstruction, kl = F.l1_loss(decoded, mel), kl_divergence(posterior)
         loss = reconstruction + (config.kl_weight * kl if config.train_encoder else 0.0)
         if run.step >= config.discriminator_start:
-            real = [discriminator(mel)]
-            d_loss = discriminator_loss(real, [discriminator(decoded.detach())])
-            accelerator.backward(d_loss)
-            d_optimizer.step()
-            d_schedule.step()
-            adversarial, matching = generator_losses(real, [discriminator(decoded)])
-            loss = loss + config.adversarial_weight * adversarial + config.feature_weight * matching
-            logs = {"discriminator": d_loss, "adversarial": adversarial, "matching": matching}
+            logs = run.discriminator_step(judge, mel, decoded, d_optimizer, d_schedule)
+            loss = loss + config.adversarial_weight * logs["adversarial"] + config.feature_weight * logs["matching"]
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(vae.parameters(), config.max_grad_norm)
         optimizer.step()

@@ -23,8 +23,6 @@ from audiolcm_diffusers.data.captioned_audio import (
 from audiolcm_diffusers.models.discriminators import (
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
-    discriminator_loss,
-    generator_losses,
     stft_magnitude,
 )
 from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
@@ -125,14 +123,8 @@ def main(config):
         spectral = spectral_distance(generated, real)
         loss = config.mel_weight * mel_distance + config.spectral_weight * spectral
         if run.step >= config.discriminator_start:
-            real_judgements = judge(real)
-            d_loss = discriminator_loss(real_judgements, judge(generated.detach()))
-            accelerator.backward(d_loss)
-            d_optimizer.step()
-            d_schedule.step()
-            adversarial, matching = generator_losses(real_judgements, judge(generated))
-            loss = loss + config.adversarial_weight * adversarial + config.feature_weight * matching
-            logs = {"discriminator": d_loss, "adversarial": adversarial, "matching": matching}
+            logs = run.discriminator_step(judge, real, generated, d_optimizer, d_schedule)
+            loss = loss + config.adversarial_weight * logs["adversarial"] + config.feature_weight * logs["matching"]
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(vocoder.parameters(), config.max_grad_norm)
         optimizer.step()
