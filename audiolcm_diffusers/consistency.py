@@ -390,6 +390,44 @@ def ddim_step(x0_hat: torch.Tensor, eps_hat: torch.Tensor, alpha_cumprod_prev: f
     return add_noise(x0_hat, eps_hat, alpha_cumprod_prev)
 
 
+def dpm_solver_multistep_step(
+    x0_hat: torch.Tensor,
+    x0_hat_before: torch.Tensor,
+    sample: torch.Tensor,
+    alpha_cumprod_before: torch.Tensor,
+    alpha_cumprod: torch.Tensor,
+    alpha_cumprod_prev: torch.Tensor,
+) -> torch.Tensor:
+    r"""
+    One step of DPM-Solver++(2M) (arXiv:2211.01095, algorithm 2), which extrapolates the prediction of clean latents
+    from those at the last two timesteps.
+
+    With `alpha = sqrt(alpha_cumprod)`, `sigma = sqrt(1 - alpha_cumprod)`, `lambda = log(alpha / sigma)` and step sizes
+    `h = lambda_prev - lambda`, `r = (lambda - lambda_before) / h`: `D = (1 + 1 / 2r) x0_hat - x0_hat_before / 2r`, and
+    the result is `sigma_prev / sigma * sample - alpha_prev (exp(-h) - 1) D`. With `D = x0_hat` this is DDIM.
+
+    Args:
+        x0_hat (`torch.Tensor` of shape `(batch_size, ...)`): Clean latents predicted at the current timestep.
+        x0_hat_before (`torch.Tensor` of the same shape): Clean latents predicted at the timestep before it.
+        sample (`torch.Tensor` of the same shape): Latents at the current timestep.
+        alpha_cumprod_before, alpha_cumprod, alpha_cumprod_prev (`torch.Tensor` of shape `(batch_size,)`):
+            Cumulative products of `1 - beta` at the timestep before, the current one, and the one to arrive at, in
+            (0, 1). Two of them that are equal make no step to extrapolate over: `x0_hat` is then taken as it is.
+
+    Returns:
+        `torch.Tensor`: Of the shape of `sample`.
+    """
+    log_snr_before, log_snr, log_snr_prev = (
+        torch.logit(alpha.float()) / 2 for alpha in (alpha_cumprod_before, alpha_cumprod, alpha_cumprod_prev)
+    )
+    h, h_before = log_snr_prev - log_snr, log_snr - log_snr_before
+    extrapolation = torch.where(h_before == 0, 0.0, h / (2 * h_before.where(h_before != 0, torch.ones_like(h))))
+    x0_hat = x0_hat + _align(extrapolation, x0_hat) * (x0_hat - x0_hat_before)
+    keep = ((1 - alpha_cumprod_prev) / (1 - alpha_cumprod)).sqrt()
+    arrive = alpha_cumprod_prev.sqrt() * torch.expm1(-h)
+    return _align(keep, sample) * sample - _align(arrive, sample) * x0_hat
+
+
 def pseudo_huber_loss(pred: torch.Tensor, target: torch.Tensor, c: float = 0.001) -> torch.Tensor:
     r"""
     Mean of `sqrt((pred - target)^2 + c^2) - c`: quadratic for small residuals, linear for large ones

@@ -15,6 +15,7 @@ from .consistency import (
     boundary_scalings,
     consistency_function,
     ddim_step,
+    dpm_solver_multistep_step,
     guidance_embedding,
     guide,
     predicted_noise,
@@ -22,6 +23,10 @@ from .consistency import (
     pseudo_huber_loss,
     solver_timesteps,
 )
+
+
+SOLVERS = ("ddim", "dpmsolver++")
+LOSS_TYPES = ("pseudo_huber", "l2")
 
 
 @dataclass(frozen=True)
@@ -69,55 +74,39 @@ class SolverSchedule:
 
 
 @dataclass(frozen=True)
-class DistillationDraw:
+class StepDraw:
     r"""
     Everything random in a step.
 
     Args:
-        solver_index (`torch.Tensor` of shape `(batch_size,)`): Point of the solver schedule, from 0 for the nearest.
         noise (`torch.Tensor` of the shape of the latents): Standard normal.
+        solver_index (`torch.Tensor` of shape `(batch_size,)`): Point of the solver schedule, from 0 for the nearest.
         w (`torch.Tensor` of shape `(batch_size,)`): Guidance strength, `guidance_scale - 1`.
     """
 
-    solver_index: torch.Tensor
     noise: torch.Tensor
+    solver_index: torch.Tensor
     w: torch.Tensor
 
 
 @dataclass(frozen=True)
-class DistillationBatch:
+class DistillationOutput:
     r"""
-    What a step trains on.
+    A step's loss and what it computes on the way there; all but the loss of the shape of the latents.
 
     Args:
-        latents (`torch.Tensor` of shape `(batch_size, channels, frames)`): Scaled clean latents.
-        prompt_embeds (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): Encoded captions.
-        uncond_prompt_embeds (`torch.Tensor` of the same shape): The encoded empty caption.
-    """
-
-    latents: torch.Tensor
-    prompt_embeds: torch.Tensor
-    uncond_prompt_embeds: torch.Tensor
-
-
-@dataclass(frozen=True)
-class DistillationStep:
-    r"""
-    What a step computes on the way to its loss; all but the loss of the shape of the latents.
-
-    Args:
+        loss (`torch.Tensor` without dimensions): Distance of the last two.
         noisy_latents (`torch.Tensor`): `x_t`.
         x_prev (`torch.Tensor`): Where the guided teacher's solver arrives from `x_t`.
         student_pred (`torch.Tensor`): Student's consistency function at `x_t`.
         target_pred (`torch.Tensor`): Target's at `x_prev`.
-        loss (`torch.Tensor` without dimensions): Pseudo-Huber distance of the last two.
     """
 
+    loss: torch.Tensor
     noisy_latents: torch.Tensor
     x_prev: torch.Tensor
     student_pred: torch.Tensor
     target_pred: torch.Tensor
-    loss: torch.Tensor
 
 
 def draw_step(latents, num_solver_timesteps, w_min, w_max, generator):
@@ -131,7 +120,7 @@ def draw_step(latents, num_solver_timesteps, w_min, w_max, generator):
         generator (`torch.Generator`): On the CPU, so that the draws are those of any device.
 
     Returns:
-        [`DistillationDraw`].
+        [`StepDraw`].
 
     Raises:
         ValueError: If not `0 <= w_min < w_max`.
@@ -142,11 +131,11 @@ def draw_step(latents, num_solver_timesteps, w_min, w_max, generator):
     solver_index = torch.randint(num_solver_timesteps, (batch_size,), generator=generator)
     w = w_min + (w_max - w_min) * torch.rand(batch_size, generator=generator)
     noise = torch.randn(latents.shape, generator=generator)
-    return DistillationDraw(solver_index.to(latents.device), noise.to(latents), w.to(latents.device))
+    return StepDraw(noise.to(latents), solver_index.to(latents.device), w.to(latents.device))
 
 
 def consistency_prediction(
-    model: Callable, sample, timesteps, prompt_embeds, timestep_cond, schedule: SolverSchedule
+    model: Callable, sample, timesteps, encoder_hidden_states, timestep_cond, schedule: SolverSchedule
 ) -> torch.Tensor:
     r"""
     A student's consistency function `f(x_t, w, c, t)` (LCM, arXiv:2310.04378, eq. 9).
@@ -155,87 +144,169 @@ def consistency_prediction(
         model (`Callable`): Transformer with a guidance embedding.
         sample (`torch.Tensor` of shape `(batch_size, channels, frames)`): `x_t`.
         timesteps (`torch.Tensor` of shape `(batch_size,)`): `t`.
-        prompt_embeds (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): `c`.
+        encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): `c`.
         timestep_cond (`torch.Tensor` of shape `(batch_size, time_cond_proj_dim)`): `w`, embedded.
         schedule ([`SolverSchedule`]): Noise schedule and prediction type.
 
     Returns:
         `torch.Tensor` of the shape of `sample`.
     """
-    output = model(sample, timesteps, prompt_embeds, timestep_cond=timestep_cond, return_dict=False)[0]
+    output = model(sample, timesteps, encoder_hidden_states, timestep_cond=timestep_cond, return_dict=False)[0].float()
     x0_hat = predicted_original_sample(output, sample, schedule.alphas_cumprod[timesteps], schedule.prediction_type)
     c_skip, c_out = boundary_scalings(timesteps, schedule.timestep_scaling, schedule.sigma_data)
     return consistency_function(sample, x0_hat, c_skip, c_out)
 
 
-@torch.no_grad()
-def guided_solver_step(teacher: Callable, noisy_latents, timesteps, timesteps_prev, batch, w, schedule):
+def guided_prediction(
+    teacher, sample, timesteps, encoder_hidden_states, uncond_encoder_hidden_states, w, schedule
+) -> tuple[torch.Tensor, torch.Tensor]:
     r"""
-    One DDIM step of the guided teacher over a whole skip (AudioLCM, arXiv:2406.00356, algorithm 1).
+    Clean latents and noise that a teacher predicts under classifier-free guidance, from one run with both captions.
+
+    Args: see [`guided_solver`].
+
+    Returns:
+        `tuple[torch.Tensor, torch.Tensor]`: `x0_hat` and `eps_hat`, of the shape of `sample`.
+    """
+    output = teacher(
+        torch.cat([sample, sample]),
+        torch.cat([timesteps, timesteps]),
+        torch.cat([encoder_hidden_states, uncond_encoder_hidden_states]),
+        return_dict=False,
+    )[0]
+    alpha_prod_t = schedule.alphas_cumprod[timesteps]
+    cond, uncond = output.float().chunk(2)
+    return tuple(
+        guide(
+            predict(cond, sample, alpha_prod_t, schedule.prediction_type),
+            predict(uncond, sample, alpha_prod_t, schedule.prediction_type),
+            w,
+        )
+        for predict in (predicted_original_sample, predicted_noise)
+    )
+
+
+@torch.no_grad()
+def guided_solver(
+    teacher: Callable,
+    noisy_latents,
+    timesteps,
+    timesteps_prev,
+    encoder_hidden_states,
+    uncond_encoder_hidden_states,
+    w,
+    schedule,
+    num_solver_steps=1,
+    solver="ddim",
+):
+    r"""
+    Walk over a whole skip with the guided teacher (AudioLCM, arXiv:2406.00356, algorithm 1 and its multi-step solver).
 
     Args:
         teacher (`Callable`): Transformer without guidance embedding; runs with and without caption in one batch.
         noisy_latents (`torch.Tensor` of shape `(batch_size, channels, frames)`): `x_t`.
         timesteps, timesteps_prev (`torch.Tensor` of shape `(batch_size,)`): From where to where.
-        batch ([`DistillationBatch`]): Captions with and without text.
+        encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): Captions.
+        uncond_encoder_hidden_states (`torch.Tensor` of the same shape): The empty caption.
         w (`torch.Tensor` of shape `(batch_size,)`): Guidance strength.
         schedule ([`SolverSchedule`]): Noise schedule and prediction type.
+        num_solver_steps (`int`, defaults to 1): Steps of the solver, evenly spaced in timesteps (rounded down).
+        solver (`"ddim"` or `"dpmsolver++"`, defaults to `"ddim"`):
+            DDIM, or DPM-Solver++(2M), whose first step is DDIM's, so that they differ from two steps on.
 
     Returns:
         `torch.Tensor` of the shape of `noisy_latents`.
     """
-    output = teacher(
-        torch.cat([noisy_latents, noisy_latents]),
-        torch.cat([timesteps, timesteps]),
-        torch.cat([batch.prompt_embeds, batch.uncond_prompt_embeds]),
-        return_dict=False,
-    )[0]
-    alpha_prod_t = schedule.alphas_cumprod[timesteps]
-    cond, uncond = output.chunk(2)
-    x0_hat, eps_hat = (
-        guide(
-            predict(cond, noisy_latents, alpha_prod_t, schedule.prediction_type),
-            predict(uncond, noisy_latents, alpha_prod_t, schedule.prediction_type),
-            w,
+    sample, current, before = noisy_latents, timesteps, None
+    for step in range(1, num_solver_steps + 1):
+        following = timesteps - (timesteps - timesteps_prev) * step // num_solver_steps
+        x0_hat, eps_hat = guided_prediction(
+            teacher, sample, current, encoder_hidden_states, uncond_encoder_hidden_states, w, schedule
         )
-        for predict in (predicted_original_sample, predicted_noise)
-    )
-    return ddim_step(x0_hat, eps_hat, schedule.alphas_cumprod[timesteps_prev])
+        alpha_cumprod_prev = schedule.alphas_cumprod[following]
+        if solver == "ddim" or before is None:
+            sample = ddim_step(x0_hat, eps_hat, alpha_cumprod_prev)
+        else:
+            alpha_cumprod_before, alpha_cumprod = (schedule.alphas_cumprod[index] for index in (before[1], current))
+            sample = dpm_solver_multistep_step(
+                x0_hat, before[0], sample, alpha_cumprod_before, alpha_cumprod, alpha_cumprod_prev
+            )
+        before, current = (x0_hat, current), following
+    return sample
 
 
-def distillation_step(student, target, teacher, batch, draw, schedule, huber_c=0.001, guidance_embedding_dim=256):
+def distillation_loss(
+    student,
+    target,
+    teacher,
+    latents,
+    encoder_hidden_states,
+    uncond_encoder_hidden_states,
+    draw,
+    schedule,
+    *,
+    huber_c=0.001,
+    num_solver_steps=1,
+    solver="ddim",
+    loss_type="pseudo_huber",
+    guidance_embedding_dim=256,
+):
     r"""
     One step of guided latent consistency distillation, a function of its draws (AudioLCM, arXiv:2406.00356,
-    algorithm 1 with the multi-step solver).
+    algorithm 1).
 
     Args:
         student (`Callable`): Transformer with a guidance embedding, to be trained.
         target (`Callable`): The same with averaged weights; gets no gradient.
         teacher (`Callable`): Frozen transformer without guidance embedding.
-        batch ([`DistillationBatch`]): Latents and captions.
-        draw ([`DistillationDraw`]): From [`draw_step`].
+        latents (`torch.Tensor` of shape `(batch_size, channels, frames)`): Scaled clean latents.
+        encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`):
+            Encoded captions.
+        uncond_encoder_hidden_states (`torch.Tensor` of the same shape): The encoded empty caption.
+        draw ([`StepDraw`]): From [`draw_step`].
         schedule ([`SolverSchedule`]): Noise schedule and solver points.
         huber_c (`float`, defaults to 0.001): See [`~audiolcm_diffusers.consistency.pseudo_huber_loss`].
+        num_solver_steps (`int`, defaults to 1): Teacher steps in which a skip is walked, see [`guided_solver`].
+        solver (`"ddim"` or `"dpmsolver++"`, defaults to `"ddim"`): See [`guided_solver`].
+        loss_type (`"pseudo_huber"` or `"l2"`, defaults to `"pseudo_huber"`): `"l2"` is the mean squared error.
         guidance_embedding_dim (`int`, defaults to 256): Width of the embedded guidance strength.
 
     Returns:
-        [`DistillationStep`].
+        [`DistillationOutput`].
+
+    Raises:
+        ValueError: If `num_solver_steps` is below 1, or `solver` or `loss_type` is unknown.
     """
+    if num_solver_steps < 1:
+        raise ValueError(f"Expected num_solver_steps >= 1, got {num_solver_steps}.")
+    if solver not in SOLVERS:
+        raise ValueError(f"Expected solver to be one of {SOLVERS}, got {solver!r}.")
+    if loss_type not in LOSS_TYPES:
+        raise ValueError(f"Expected loss_type to be one of {LOSS_TYPES}, got {loss_type!r}.")
     timesteps, timesteps_prev = schedule.timesteps[draw.solver_index], schedule.timesteps_prev[draw.solver_index]
-    noisy_latents = add_noise(batch.latents, draw.noise, schedule.alphas_cumprod[timesteps])
-    x_prev = guided_solver_step(teacher, noisy_latents, timesteps, timesteps_prev, batch, draw.w, schedule)
-    timestep_cond = guidance_embedding(draw.w, guidance_embedding_dim).to(batch.latents.dtype)
+    noisy_latents = add_noise(latents, draw.noise, schedule.alphas_cumprod[timesteps])
+    x_prev = guided_solver(
+        teacher,
+        noisy_latents,
+        timesteps,
+        timesteps_prev,
+        encoder_hidden_states,
+        uncond_encoder_hidden_states,
+        draw.w,
+        schedule,
+        num_solver_steps,
+        solver,
+    )
+    timestep_cond = guidance_embedding(draw.w, guidance_embedding_dim).to(latents.dtype)
     student_pred = consistency_prediction(
-        student, noisy_latents, timesteps, batch.prompt_embeds, timestep_cond, schedule
+        student, noisy_latents, timesteps, encoder_hidden_states, timestep_cond, schedule
     )
     with torch.no_grad():
         target_pred = consistency_prediction(
-            target, x_prev, timesteps_prev, batch.prompt_embeds, timestep_cond, schedule
+            target, x_prev, timesteps_prev, encoder_hidden_states, timestep_cond, schedule
         )
-    loss = pseudo_huber_loss(student_pred, target_pred, huber_c)
-    return DistillationStep(noisy_latents, x_prev, student_pred, target_pred, loss)
-
-
-def distillation_loss(student, target, teacher, batch, draw, schedule, huber_c=0.001, guidance_embedding_dim=256):
-    r"""The loss of [`distillation_step`], which has the arguments."""
-    return distillation_step(student, target, teacher, batch, draw, schedule, huber_c, guidance_embedding_dim).loss
+    if loss_type == "l2":
+        loss = torch.nn.functional.mse_loss(student_pred.float(), target_pred.float())
+    else:
+        loss = pseudo_huber_loss(student_pred, target_pred, huber_c)
+    return DistillationOutput(loss, noisy_latents, x_prev, student_pred, target_pred)

@@ -44,7 +44,8 @@ class RunConfig:
     checkpoints_total_limit: int = option(2, "Checkpoints kept.")
     resume_from_checkpoint: str | None = option(None, '"latest" or the path of a `checkpoint-<step>` folder.')
     logging_steps: int = option(20, "Steps between lines of the log.")
-    mixed_precision: str = option("no", '"no", "fp16" or "bf16".')
+    mixed_precision: str = option("no", '"no", "fp16" or "bf16"; recent CPUs train up to a third faster in bf16.')
+    compile: bool = option(False, "Compile the networks with torch.compile; pays off in runs of many minutes.")
 
     def __post_init__(self):
         for name in ("max_train_steps", "batch_size", "checkpointing_steps", "checkpoints_total_limit"):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from audiolcm_diffusers import AudioLCMPipeline, BigVGANVocoder, LCMAudioScheduler, log_mel_spectrogram
-from audiolcm_diffusers.distillation import DistillationBatch, SolverSchedule, distillation_loss, draw_step
+from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
     TrainingRun,
@@ -31,6 +31,9 @@ class DistillationConfig(CaptionedRunConfig):
     teacher_dir: str = option("runs/teacher/model", "Pipeline folder of the teacher.")
     vocoder_dir: str | None = option(None, "Trained vocoder, to be saved with the student; the teacher's by default.")
     num_solver_timesteps: int = option(50, "Points of the solver; with 1000 training timesteps it skips k = 20.")
+    num_solver_steps: int = option(1, "Teacher steps in which a skip is walked.")
+    solver: str = option("ddim", '"ddim" or "dpmsolver++"; they differ from two steps on.')
+    loss_type: str = option("pseudo_huber", '"pseudo_huber" or "l2".')
     w_min: float = option(4.0, "Lowest guidance strength drawn (guidance_scale - 1).")
     w_max: float = option(12.0, "Highest guidance strength drawn.")
     huber_c: float = option(0.001, "Residual at which the pseudo-Huber loss turns from quadratic to linear.")
@@ -41,6 +44,11 @@ class DistillationConfig(CaptionedRunConfig):
         super().__post_init__()
         if not 0 <= self.w_min < self.w_max:
             raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={self.w_min}, w_max={self.w_max}.")
+        if self.num_solver_steps < 1:
+            raise ValueError(f"Expected num_solver_steps >= 1, got {self.num_solver_steps}.")
+        for name, known in (("solver", SOLVERS), ("loss_type", LOSS_TYPES)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"Expected {name} to be one of {known}, got {getattr(self, name)!r}.")
         if not 0 <= self.target_decay <= 1:
             raise ValueError(f"Expected 0 <= target_decay <= 1, got {self.target_decay}.")
         if self.unconditional_share != 0:
@@ -76,6 +84,9 @@ def main(config):
 
     student = accelerator.prepare(student_from_teacher(teacher, config.guidance_embedding_dim))
     target = run.averaged(student, decay=config.target_decay)
+    if config.compile:
+        for network in (teacher, target, accelerator.unwrap_model(student)):
+            network.compile()
     averaged = run.averaged(student)
     optimizer, lr_schedule = run.optimizer(student.parameters())
     run.resume()
@@ -89,12 +100,23 @@ def main(config):
             latents = vae.encode(mel).latent_dist.mean * vae.config.scaling_factor
             input_ids = tokenize_examples(pipe.tokenizer_2, examples).to(accelerator.device)
             prompt_embeds = pipe.text_encoder_2(input_ids)[0]
-        batch = DistillationBatch(latents, prompt_embeds, uncond_prompt_embeds.expand_as(prompt_embeds))
         draw = draw_step(latents, config.num_solver_timesteps, config.w_min, config.w_max, generator)
-
-        loss = distillation_loss(
-            student, target, teacher, batch, draw, schedule, config.huber_c, config.guidance_embedding_dim
-        )
+        with accelerator.autocast():
+            loss = distillation_loss(
+                student,
+                target,
+                teacher,
+                latents,
+                prompt_embeds,
+                uncond_prompt_embeds.expand_as(prompt_embeds),
+                draw,
+                schedule,
+                huber_c=config.huber_c,
+                num_solver_steps=config.num_solver_steps,
+                solver=config.solver,
+                loss_type=config.loss_type,
+                guidance_embedding_dim=config.guidance_embedding_dim,
+            ).loss
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(student.parameters(), config.max_grad_norm)
         optimizer.step()

@@ -36,7 +36,10 @@ SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
 class TextToAudioConfig(CaptionedRunConfig):
     vae_dir: str = option("runs/vae/model", "Trained autoencoder.")
     vocoder_dir: str | None = option(None, "Trained vocoder, to be saved with the pipeline.")
-    transformer_dir: str | None = option(None, "Trained transformer to go on from, under a new text encoder.")
+    pipeline_dir: str | None = option(
+        None,
+        "Pipeline to go on from: transformer, text encoder, tokenizer; a student loses its guidance embedding.",
+    )
     text_learning_rate: float = option(3e-4, "Highest learning rate of the text encoder.")
     text_gate: float = option(0.5, "What the gates of the text attention start from; at 0 they open very slowly.")
     num_text_tokens: int = option(24, "Length of the text stream.")
@@ -97,6 +100,44 @@ class TextToAudio(torch.nn.Module):
         return self.transformer(noisy_latents, timesteps, self.text_encoder(input_ids)[0], return_dict=False)[0]
 
 
+def start_networks(config, drawer, latent_channels):
+    """Tokenizer, text encoder and transformer to train from scratch."""
+    # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
+    generator = torch.Generator().manual_seed(config.seed)
+    captions = [
+        structured_caption(drawer.wordings.draw(clip.caption, generator)) for clip in drawer.clips for _ in range(20)
+    ]
+    tokenizer = train_tokenizer(captions, config.vocab_size, config.num_text_tokens)
+    text_encoder = T5EncoderModel(
+        T5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **json.loads(config.text_encoder_config))
+    )
+    transformer = LLaMATransformer1DModel(
+        in_channels=latent_channels,
+        cross_attention_dim=text_encoder.config.d_model,
+        **json.loads(config.transformer_config),
+    )
+    transformer.initialize_weights()
+    with torch.no_grad():
+        for block in transformer.transformer_blocks:
+            block.attn.gate.fill_(config.text_gate)
+    return tokenizer, text_encoder, transformer
+
+
+def load_networks(config, drawer, latent_channels):
+    """Tokenizer, text encoder and transformer of a trained pipeline. A teacher has no guidance embedding."""
+    pipe = AudioLCMPipeline.from_pretrained(config.pipeline_dir, vocoder=None, dtype=torch.float32)
+    transformer = LLaMATransformer1DModel.from_config({**pipe.transformer.config, "time_cond_proj_dim": None})
+    if transformer.config.in_channels != latent_channels:
+        raise ValueError(
+            f"The transformer of {config.pipeline_dir!r} takes {transformer.config.in_channels} latent channels, "
+            f"the autoencoder of {config.vae_dir!r} has {latent_channels}."
+        )
+    weights = pipe.transformer.state_dict()
+    weights.pop("time_embedding.cond_proj.weight", None)
+    transformer.load_state_dict(weights)
+    return pipe.tokenizer_2, pipe.text_encoder_2, transformer
+
+
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
@@ -114,27 +155,10 @@ def main(config):
     )
     alphas_cumprod = scheduler.alphas_cumprod.to(accelerator.device)
 
-    # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
-    generator = torch.Generator().manual_seed(config.seed)
-    captions = [
-        structured_caption(drawer.wordings.draw(clip.caption, generator)) for clip in drawer.clips for _ in range(20)
-    ]
-    tokenizer = train_tokenizer(captions, config.vocab_size, config.num_text_tokens)
-    text_encoder = T5EncoderModel(
-        T5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **json.loads(config.text_encoder_config))
-    )
-    if config.transformer_dir is not None:
-        transformer = LLaMATransformer1DModel.from_pretrained(config.transformer_dir)
-    else:
-        transformer = LLaMATransformer1DModel(
-            in_channels=vae.config.latent_channels,
-            cross_attention_dim=text_encoder.config.d_model,
-            **json.loads(config.transformer_config),
-        )
-        transformer.initialize_weights()
-    with torch.no_grad():
-        for block in transformer.transformer_blocks:
-            block.attn.gate.fill_(config.text_gate)
+    make = start_networks if config.pipeline_dir is None else load_networks
+    tokenizer, text_encoder, transformer = make(config, drawer, vae.config.latent_channels)
+    if config.compile:
+        transformer.compile()
     network = accelerator.prepare(TextToAudio(transformer, text_encoder))
     trained = accelerator.unwrap_model(network)
     # A text encoder that learns as fast as the transformer ends in one answer to every caption.

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from audiolcm_diffusers import AutoencoderKLMel1D, BigVGANVocoder, log_mel_spectrogram
 from audiolcm_diffusers.data.captioned_audio import (
     INT16_SCALE,
+    clip_mels,
     crop_or_pad,
     draw_crops,
     draw_gains_db,
@@ -38,6 +39,7 @@ class VocoderConfig(RunConfig):
     crop_frames: int = option(32, "Mel frames of a training crop.")
     context_frames: int = option(16, "Frames on both sides of a crop that its mel and reconstruction are made from.")
     max_gain_db: float = option(6.0, "Crops are amplified by up to plus or minus this many decibels.")
+    vocoder_dir: str | None = option(None, "Trained vocoder to go on from; replaces `vocoder_config`.")
     vocoder_config: str = option(
         '{"upsample_initial_channel": 256, "upsample_rates": [8, 8, 2, 2], "upsample_kernel_sizes": [16, 16, 4, 4], '
         '"resblock_type": "2", "resblock_kernel_sizes": [3, 7], "resblock_dilation_sizes": [[1], [1, 3]]}',
@@ -48,12 +50,48 @@ class VocoderConfig(RunConfig):
     spectral_weight: float = option(2.5, "Weight of the multi-resolution spectral distance.")
     adversarial_weight: float = option(1.0, "Weight of the adversarial loss.")
     feature_weight: float = option(2.0, "Weight of the feature-matching loss.")
-    compile: bool = option(False, "Compile the vocoder with torch.compile; pays off in runs of many minutes.")
 
     def __post_init__(self):
         super().__post_init__()
         if not 0.0 <= self.reconstructed_share <= 1.0:
             raise ValueError(f"Expected 0 <= reconstructed_share <= 1, got {self.reconstructed_share}.")
+
+
+class WhitenedConv1d(torch.nn.Module):
+    """
+    The vocoder's first convolution, reading principal components of the mel, each of unit variance.
+
+    Neighbouring mel bins say nearly the same, and what tells harmonics apart lies in directions that hardly vary; an
+    optimiser that sees bins finds those last. The convolution computed is the same; `plain` is its usual form.
+    """
+
+    def __init__(self, conv, mels, lowest_std=0.05, num_frames=100_000):
+        super().__init__()
+        frames = torch.cat(mels, dim=1)[:, :num_frames]
+        mean = frames.mean(dim=1, keepdim=True)
+        variances, directions = torch.linalg.eigh(torch.cov(frames))
+        stds = variances.clamp(min=lowest_std**2).sqrt()
+        self.register_buffer("mean", mean)
+        self.register_buffer("whitening", (directions / stds).T.contiguous())
+        self.padding = conv.padding[0]
+        self.conv = torch.nn.Conv1d(conv.in_channels, conv.out_channels, conv.kernel_size)
+        with torch.no_grad():
+            weight = conv.weight
+            self.conv.weight.copy_(torch.einsum("oik,ij->ojk", weight, directions * stds))
+            self.conv.bias.copy_(conv.bias + (weight.sum(dim=2) @ mean)[:, 0])
+
+    def forward(self, mel):
+        mel = F.pad(mel, (self.padding, self.padding)) - self.mean
+        return self.conv(self.whitening @ mel)
+
+    @torch.no_grad()
+    def plain(self):
+        conv = torch.nn.Conv1d(
+            self.conv.in_channels, self.conv.out_channels, self.conv.kernel_size, padding=self.padding
+        )
+        conv.weight.copy_(torch.einsum("ojk,ji->oik", self.conv.weight, self.whitening))
+        conv.bias.copy_(self.conv.bias - (conv.weight.sum(dim=2) @ self.mean)[:, 0])
+        return conv
 
 
 def draw_batch(waveforms, config, generator, hop_length):
@@ -85,13 +123,19 @@ def spectral_distance(generated, real):
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
-    waveforms = [clip.waveform for clip in load_clips(config.data_dir)]
+    clips = load_clips(config.data_dir)
+    waveforms = [clip.waveform for clip in clips]
     vae = None
     if config.vae_dir is not None:
         vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
 
-    vocoder = BigVGANVocoder(**json.loads(config.vocoder_config))
+    if config.vocoder_dir is not None:
+        vocoder = BigVGANVocoder.from_pretrained(config.vocoder_dir, torch_dtype=torch.float32)
+    else:
+        vocoder = BigVGANVocoder(**json.loads(config.vocoder_config))
+    conv_in, vocoder.conv_in = vocoder.conv_in, torch.nn.Identity()
     vocoder.apply_weight_norm()
+    vocoder.conv_in = WhitenedConv1d(conv_in, clip_mels(clips[:: max(1, len(clips) // 500)]))
     averaged = run.averaged(vocoder)
     hop_length = vocoder.hop_length
     discriminators = torch.nn.ModuleList([MultiResolutionDiscriminator(), MultiPeriodDiscriminator()])
@@ -100,7 +144,8 @@ def main(config):
     d_optimizer, d_schedule = run.optimizer(
         discriminators.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start
     )
-    generate = torch.compile(vocoder) if config.compile else vocoder
+    if config.compile:
+        accelerator.unwrap_model(vocoder).compile()
     run.resume()
 
     def judge(waveform):
@@ -116,7 +161,7 @@ def main(config):
                 mel[reconstructed] = vae.decode(vae.encode(mel[reconstructed]).latent_dist.mean).sample
         mel = mel[..., context : context + config.crop_frames]
         real = batch[:, context * hop_length : (context + config.crop_frames) * hop_length]
-        generated = generate(mel)
+        generated = vocoder(mel)
 
         logs = {}
         mel_distance = F.l1_loss(log_mel_spectrogram(generated), log_mel_spectrogram(real))
@@ -133,6 +178,7 @@ def main(config):
         schedule.step()
         run.after_step(mel=mel_distance, spectral=spectral, **logs)
 
+    averaged.conv_in = averaged.conv_in.plain()
     averaged.remove_weight_norm()
     run.save_model(averaged)
 

@@ -8,12 +8,11 @@ from safetensors import safe_open
 
 from audiolcm_diffusers.conversion import concat_transformer_from_original
 from audiolcm_diffusers.distillation import (
-    DistillationBatch,
-    DistillationDraw,
     SolverSchedule,
+    StepDraw,
     distillation_loss,
-    distillation_step,
     draw_step,
+    guided_solver,
 )
 
 
@@ -51,12 +50,17 @@ def test_a_step_agrees_with_the_published_one(published):
         return concat_transformer_from_original(weights, config)
 
     schedule = SolverSchedule.from_scheduler(DDIMScheduler(**PUBLISHED_SCHEDULE), config["num_ddim_timesteps"])
-    batch = DistillationBatch(
-        tensors["latents"], tensors["encoder_hidden_states"], tensors["uncond_encoder_hidden_states"]
-    )
-    draw = DistillationDraw(tensors["solver_index"], tensors["noise"], tensors["w"])
-    step = distillation_step(
-        network("student."), network("target."), network("teacher."), batch, draw, schedule, config["huber_c"]
+    draw = StepDraw(tensors["noise"], tensors["solver_index"], tensors["w"])
+    step = distillation_loss(
+        network("student."),
+        network("target."),
+        network("teacher."),
+        tensors["latents"],
+        tensors["encoder_hidden_states"],
+        tensors["uncond_encoder_hidden_states"],
+        draw,
+        schedule,
+        huber_c=config["huber_c"],
     )
 
     assert torch.equal(schedule.timesteps[draw.solver_index], tensors["timestep"])
@@ -75,10 +79,11 @@ def test_the_solver_grid_of_the_paper():
 def test_a_step_is_a_function_of_its_draws():
     schedule = SolverSchedule.from_scheduler(DDIMScheduler(**PUBLISHED_SCHEDULE), 50)
     latents = torch.linspace(-1, 1, 2 * 3 * 4).view(2, 3, 4)
-    batch = DistillationBatch(latents, torch.ones(2, 1, 1), torch.zeros(2, 1, 1))
+    captions = torch.ones(2, 1, 1), torch.zeros(2, 1, 1)
     draws = [draw_step(latents, 50, 4.0, 12.0, torch.Generator().manual_seed(seed)) for seed in (3, 3, 4)]
     losses = [
-        distillation_loss(Recorder(0.3), Recorder(0.4), Recorder(0.5), batch, draw, schedule).item() for draw in draws
+        distillation_loss(Recorder(0.3), Recorder(0.4), Recorder(0.5), latents, *captions, draw, schedule).loss.item()
+        for draw in draws
     ]
     assert losses[0] == losses[1] != losses[2]
 
@@ -86,10 +91,10 @@ def test_a_step_is_a_function_of_its_draws():
 def test_the_teacher_runs_once_with_both_captions_and_only_the_student_learns():
     schedule = SolverSchedule.from_scheduler(DDIMScheduler(**PUBLISHED_SCHEDULE), 50)
     latents = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0))
-    batch = DistillationBatch(latents, torch.ones(2, 1, 1), torch.zeros(2, 1, 1))
-    draw = DistillationDraw(torch.tensor([0, 49]), torch.randn_like(latents), torch.tensor([4.0, 12.0]))
+    draw = StepDraw(torch.randn_like(latents), torch.tensor([0, 49]), torch.tensor([4.0, 12.0]))
     student, target, teacher = Recorder(0.3), Recorder(0.4), Recorder(0.5)
-    distillation_loss(student, target, teacher, batch, draw, schedule).backward()
+    captions = torch.ones(2, 1, 1), torch.zeros(2, 1, 1)
+    distillation_loss(student, target, teacher, latents, *captions, draw, schedule).loss.backward()
 
     [(teacher_batch, teacher_timesteps, teacher_cond)] = teacher.calls
     assert (teacher_batch, teacher_timesteps, teacher_cond) == (4, [19, 999, 19, 999], None)
@@ -110,3 +115,63 @@ def test_draws_lie_in_their_ranges():
 def test_an_impossible_range_of_guidance_is_refused(w_min, w_max):
     with pytest.raises(ValueError, match=f"got w_min={w_min}, w_max={w_max}"):
         draw_step(torch.zeros(1, 1, 1), 50, w_min, w_max, torch.Generator())
+
+
+class GaussianTeacher(torch.nn.Module):
+    """The exact noise prediction where clean latents are normal around a caption's value: a linear function of x_t."""
+
+    def __init__(self, alphas_cumprod, std=0.5):
+        super().__init__()
+        self.alphas_cumprod, self.variance = alphas_cumprod, std**2
+
+    def forward(self, hidden_states, timestep, encoder_hidden_states, return_dict=True):
+        alpha = self.alphas_cumprod[timestep].view(-1, 1, 1)
+        mean = encoder_hidden_states.mean(dim=(1, 2)).view(-1, 1, 1)
+        # E[eps | x] = sqrt(1 - alpha) (x - sqrt(alpha) m) / (alpha s^2 + 1 - alpha)
+        return ((1 - alpha).sqrt() * (hidden_states - alpha.sqrt() * mean) / (alpha * self.variance + 1 - alpha),)
+
+
+def gaussian_walk(num_solver_steps, solver):
+    """How far the solver arrives from the exact solution of the probability-flow ODE, and how far it had to go."""
+    schedule = SolverSchedule.from_scheduler(DDIMScheduler(**PUBLISHED_SCHEDULE), 2)
+    teacher = GaussianTeacher(schedule.alphas_cumprod)
+    sample = torch.randn(1, 2, 8, generator=torch.Generator().manual_seed(0))
+    captions = torch.full((1, 3, 4), 0.7), torch.full((1, 3, 4), 0.7)
+    timesteps, timesteps_prev = schedule.timesteps[[1]], schedule.timesteps_prev[[1]]
+    arrived = guided_solver(
+        teacher, sample, timesteps, timesteps_prev, *captions, torch.tensor([4.0]), schedule, num_solver_steps, solver
+    )
+    # The flow carries x along its quantile: (x - sqrt(alpha) m) / sqrt(alpha s^2 + 1 - alpha) stays as it is.
+    alpha, alpha_prev = schedule.alphas_cumprod[timesteps], schedule.alphas_cumprod[timesteps_prev]
+    spread, spread_prev = ((value * 0.25 + 1 - value).sqrt() for value in (alpha, alpha_prev))
+    exact = alpha_prev.sqrt() * 0.7 + (sample - alpha.sqrt() * 0.7) / spread * spread_prev
+    return float((arrived - exact).abs().max()), float((exact - sample).abs().max())
+
+
+def test_more_solver_steps_come_closer_to_the_exact_solution():
+    errors = [gaussian_walk(num_solver_steps, "ddim")[0] for num_solver_steps in (1, 2, 4, 8, 100)]
+    assert errors == sorted(errors, reverse=True)
+    # First order: half the steps, twice the error; a hundred leave less than a hundredth of the way.
+    assert 1.6 < errors[2] / errors[3] < 2.4
+    assert errors[4] < 0.01 * gaussian_walk(100, "ddim")[1]
+
+
+def test_dpm_solver_starts_as_ddim_and_gains_more_from_steps():
+    assert gaussian_walk(1, "dpmsolver++") == gaussian_walk(1, "ddim")
+    assert gaussian_walk(8, "dpmsolver++")[0] < 0.5 * gaussian_walk(8, "ddim")[0]
+
+
+def test_the_l2_loss_is_the_mean_square():
+    schedule = SolverSchedule.from_scheduler(DDIMScheduler(**PUBLISHED_SCHEDULE), 50)
+    latents = torch.linspace(-1, 1, 2 * 3 * 4).view(2, 3, 4)
+    draw = draw_step(latents, 50, 4.0, 12.0, torch.Generator().manual_seed(0))
+    networks = Recorder(0.3), Recorder(0.4), Recorder(0.5)
+    captions = torch.ones(2, 1, 1), torch.zeros(2, 1, 1)
+    output = distillation_loss(*networks, latents, *captions, draw, schedule, loss_type="l2")
+    assert torch.allclose(output.loss, (output.student_pred - output.target_pred).square().mean())
+
+
+@pytest.mark.parametrize(("name", "value"), [("num_solver_steps", 0), ("solver", "euler"), ("loss_type", "l1")])
+def test_unknown_ways_to_distil_are_quoted(name, value):
+    with pytest.raises(ValueError, match=f"{name}.*got .?{value}"):
+        distillation_loss(None, None, None, None, None, None, None, None, **{name: value})
