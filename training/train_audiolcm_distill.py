@@ -82,7 +82,10 @@ def main(config):
     drawer = config.example_drawer(samples_per_latent, vae.config.sampling_rate)
     uncond_prompt_embeds, _ = pipe.encode_prompt("", do_classifier_free_guidance=False)
 
-    student = accelerator.prepare(student_from_teacher(teacher, config.guidance_embedding_dim))
+    student = student_from_teacher(teacher, config.guidance_embedding_dim)
+    if config.attention_backend is not None:
+        student.set_attention_backend(config.attention_backend)
+    student = accelerator.prepare(student)
     target = run.averaged(student, decay=config.target_decay)
     if config.compile:
         for network in (teacher, target, accelerator.unwrap_model(student)):

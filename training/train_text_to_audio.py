@@ -157,6 +157,8 @@ def main(config):
 
     make = start_networks if config.pipeline_dir is None else load_networks
     tokenizer, text_encoder, transformer = make(config, drawer, vae.config.latent_channels)
+    if config.attention_backend is not None:
+        transformer.set_attention_backend(config.attention_backend)
     if config.compile:
         transformer.compile()
     network = accelerator.prepare(TextToAudio(transformer, text_encoder))

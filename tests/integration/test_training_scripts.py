@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
+from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LCMAudioScheduler
 from audiolcm_diffusers.audio.io import write_audio
 from audiolcm_diffusers.training_utils import parse_config
 
@@ -28,10 +28,15 @@ TRANSFORMER = {"num_layers": 1, "num_attention_heads": 2, "attention_head_dim": 
 TEXT_ENCODER = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
 
 
-def run_script(name, config_class, **options):
+def load_script(name):
     spec = importlib.util.spec_from_file_location(name, TRAINING / f"{name}.py")
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
+    return script
+
+
+def run_script(name, config_class, **options):
+    script = load_script(name)
     flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
     script.main(parse_config(getattr(script, config_class), flags))
 
@@ -152,3 +157,88 @@ def test_a_student_is_no_teacher(trained, data_dir, tmp_path):
             output_dir=tmp_path / "run",
             teacher_dir=trained / "student/model",
         )
+
+
+def test_a_teacher_goes_on_from_a_student(trained, data_dir, tmp_path):
+    # At a learning rate of next to nothing, the teacher keeps the student's weights, all but the guidance embedding.
+    run_script(
+        "train_text_to_audio",
+        "TextToAudioConfig",
+        data_dir=data_dir,
+        output_dir=tmp_path / "run",
+        vae_dir=trained / "vae/model",
+        pipeline_dir=trained / "student/model",
+        attention_backend="_native_math",
+        max_train_steps=1,
+        learning_rate=1e-12,
+        text_learning_rate=1e-12,
+        durations_s="0.256",
+        duration_shares="1",
+        seconds_per_batch=0.512,
+    )
+    teacher = AudioLCMPipeline.from_pretrained(tmp_path / "run/model", vocoder=None)
+    student = AudioLCMPipeline.from_pretrained(trained / "student/model")
+    assert student.is_student and not teacher.is_student
+    weights = student.transformer.state_dict()
+    del weights["time_embedding.cond_proj.weight"]
+    assert weights.keys() == teacher.transformer.state_dict().keys()
+    for name, weight in teacher.transformer.state_dict().items():
+        torch.testing.assert_close(weight, weights[name], msg=name)
+    assert teacher.tokenizer_2.get_vocab() == student.tokenizer_2.get_vocab()
+
+
+def test_a_teacher_with_other_latents_is_refused(trained, data_dir, tmp_path):
+    AutoencoderKLMel1D(base_channels=32, latent_channels=6, channel_multipliers=(1, 1)).save_pretrained(
+        tmp_path / "vae"
+    )
+    with pytest.raises(ValueError, match="takes 4 latent channels.*has 6"):
+        run_script(
+            "train_text_to_audio",
+            "TextToAudioConfig",
+            data_dir=data_dir,
+            output_dir=tmp_path / "run",
+            vae_dir=tmp_path / "vae",
+            pipeline_dir=trained / "student/model",
+        )
+
+
+def test_the_whitened_convolution_is_the_plain_one():
+    WhitenedConv1d = load_script("train_vocoder").WhitenedConv1d
+    conv = torch.nn.Conv1d(80, 3, 7, padding=3)
+    generator = torch.Generator().manual_seed(0)
+    # Neighbouring bins that move together, as in a mel.
+    mels = [torch.randn(80, 500, generator=generator).cumsum(0) * 0.1 - 3.0]
+    whitened = WhitenedConv1d(conv, mels, lowest_std=1e-4)
+    mel = mels[0][None, :, :20]
+    torch.testing.assert_close(whitened(mel), conv(mel), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(whitened.plain()(mel), conv(mel), atol=1e-4, rtol=1e-4)
+    # What it reads is of unit variance in every direction.
+    read = whitened.whitening @ (mels[0] - whitened.mean)
+    torch.testing.assert_close(torch.cov(read), torch.eye(80), atol=0.01, rtol=0.01)
+
+
+def test_a_vocoder_goes_on_from_a_trained_one(trained, data_dir, tmp_path):
+    run_script(
+        "train_vocoder",
+        "VocoderConfig",
+        data_dir=data_dir,
+        output_dir=tmp_path / "run",
+        vocoder_dir=trained / "vocoder/model",
+        crop_frames=16,
+        context_frames=4,
+        batch_size=2,
+        max_train_steps=1,
+        learning_rate=1e-12,
+    )
+    before, after = (
+        BigVGANVocoder.from_pretrained(folder) for folder in (trained / "vocoder/model", tmp_path / "run/model")
+    )
+    mel = torch.randn(1, 80, 8, generator=torch.Generator().manual_seed(0)) - 3
+    torch.testing.assert_close(after(mel), before(mel), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "value"), [("num_solver_steps", 0), ("solver", "euler"), ("loss_type", "l1")])
+def test_unknown_ways_to_distil_are_refused_when_options_are_read(name, value):
+    config_class = load_script("train_audiolcm_distill").DistillationConfig
+    with pytest.raises(ValueError, match=f"{name}.*got .?{value}"):
+        config_class(data_dir="data", output_dir="run", **{name: value})
