@@ -5,6 +5,8 @@ import copy
 import json
 import os
 import shutil
+import signal
+import threading
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -114,14 +116,24 @@ def tokenize_examples(tokenizer, examples):
     ).input_ids
 
 
+def clip_names(examples):
+    r"""Names of the clips that training examples were made from, each once."""
+    return sorted({name for example in examples for name in example.names})
+
+
 def parse_config(config_class, args=None):
     r"""Read a script's options from the command line."""
     return HfArgumentParser(config_class).parse_args_into_dataclasses(args)[0]
 
 
+def checkpoint_step(name):
+    r"""The number in a name `checkpoint-<step>`."""
+    return int(name.removeprefix("checkpoint-"))
+
+
 def checkpoints_to_remove(names, keep):
     r"""Pick the oldest `checkpoint-<step>` names beyond the newest `keep`."""
-    by_step = sorted(names, key=lambda name: int(name.removeprefix("checkpoint-")))
+    by_step = sorted(names, key=checkpoint_step)
     return by_step[: max(0, len(by_step) - keep)]
 
 
@@ -132,6 +144,23 @@ def checkpoint_names(output_dir):
         for path in Path(output_dir).glob("checkpoint-*")
         if path.is_dir() and path.name.removeprefix("checkpoint-").isdigit()
     ]
+
+
+def refuse_another_run(output_dir):
+    r"""
+    Keep two runs from mixing their checkpoints and logs.
+
+    Raises:
+        ValueError: If the folder has checkpoints or a log.
+    """
+    held = sorted(checkpoint_names(output_dir), key=checkpoint_step)
+    if (Path(output_dir) / "log.jsonl").is_file():
+        held.append("log.jsonl")
+    if held:
+        raise ValueError(
+            f"Expected output_dir to hold no other run, got {str(output_dir)!r} with {held[0]}: "
+            "name another folder, or go on with --resume_from_checkpoint latest."
+        )
 
 
 def save_folder(save, folder):
@@ -170,10 +199,43 @@ class TrainingRun:
         self._ema = {}
         self._sums = {}
         self._started = None
+        self._unchecked = []
+        self._stop_requested = False
         self.output_dir = Path(config.output_dir)
+        if config.resume_from_checkpoint is None:
+            refuse_another_run(self.output_dir)
+        # Schedulers of clusters ask with SIGTERM before they kill. Signals reach the main thread alone.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._request_stop)
+        # Refused before any rank creates the folder.
+        self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             (self.output_dir / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
+
+    def _request_stop(self, signal_number, frame):
+        self._stop_requested = True
+        self.accelerator.set_trigger()
+
+    def _stops_here(self, logs):
+        """Whether any rank was asked to stop; several ranks ask each other where a line is logged."""
+        return (
+            self._stop_requested if self.accelerator.num_processes == 1 else logs and self.accelerator.check_trigger()
+        )
+
+    def _check_finite(self):
+        """Stop at the first value since the last check that is NaN or infinite, before it reaches a checkpoint."""
+        if not self._unchecked:
+            return
+        totals = torch.stack([total for _, _, total in self._unchecked])
+        (bad,) = torch.nonzero(~torch.isfinite(totals), as_tuple=True)
+        unchecked, self._unchecked = self._unchecked, []
+        if len(bad):
+            step, names, total = unchecked[int(bad[0])]
+            heard = f" The batch: {', '.join(names)}." if names else ""
+            last = max(checkpoint_names(self.output_dir), key=checkpoint_step, default=None)
+            kept = "There is no checkpoint yet." if last is None else f"The last good checkpoint is {last}."
+            raise FloatingPointError(f"The loss of step {step} is {float(total)}.{heard} {kept}")
 
     def step_generator(self):
         r"""Random numbers of the current step and rank: a function of both alone, so that resuming repeats them."""
@@ -226,9 +288,9 @@ class TrainingRun:
             names = checkpoint_names(self.output_dir)
             if not names:
                 return
-            source = self.output_dir / max(names, key=lambda name: int(name.removeprefix("checkpoint-")))
+            source = self.output_dir / max(names, key=checkpoint_step)
         self.accelerator.load_state(str(source))
-        self.step = int(Path(source).name.removeprefix("checkpoint-"))
+        self.step = checkpoint_step(Path(source).name)
 
     def discriminator_step(self, judge, real, generated, optimizer, schedule):
         r"""
@@ -251,9 +313,32 @@ class TrainingRun:
         adversarial, matching = generator_losses(judged_real, judge(generated))
         return {"discriminator": loss, "adversarial": adversarial, "matching": matching}
 
-    def after_step(self, **values):
-        r"""Count the step; average weights, log and save as the options say. Values are logged as means."""
+    def after_step(self, names=(), **values):
+        r"""
+        Count the step; average weights, log and save as the options say.
+
+        Args:
+            names (`Iterable[str]`): Clips of the batch, for the error message.
+            values (`torch.Tensor` or `float`): Losses; logged as means.
+
+        Raises:
+            FloatingPointError:
+                If a value is NaN or infinite. Values are looked at where a line is logged or a checkpoint saved, so
+                that a step does not wait for them, and no checkpoint holds what follows from a bad one.
+            SystemExit: With status 143, after a checkpoint was saved because SIGTERM had arrived.
+        """
         self.step += 1
+        if values:
+            total = sum(
+                value.detach().float() if isinstance(value, torch.Tensor) else value for value in values.values()
+            )
+            self._unchecked.append((self.step, tuple(names), torch.as_tensor(total, dtype=torch.float32)))
+        last = self.step == self.config.max_train_steps
+        logs = self.step % self.config.logging_steps == 0
+        saves = last or self.step % self.config.checkpointing_steps == 0
+        stops = self._stops_here(logs)
+        if logs or saves or stops:
+            self._check_finite()
         for average, (model, decay) in self._ema.items():
             model = self.accelerator.unwrap_model(model)
             if decay is None:
@@ -267,7 +352,7 @@ class TrainingRun:
             )
         now = time.monotonic()
         self._started = self._started or (now, self.step)
-        if self.step % self.config.logging_steps == 0 and self.accelerator.is_main_process:
+        if logs and self.accelerator.is_main_process:
             line = {name: round(float(total / count), 5) for name, (total, count) in self._sums.items()}
             steps_per_s = (self.step - self._started[1]) / max(now - self._started[0], 1e-9)
             line |= {"step": self.step, "steps_per_s": round(steps_per_s, 3)}
@@ -275,8 +360,10 @@ class TrainingRun:
             with (self.output_dir / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             self._sums = {}
-        if self.step % self.config.checkpointing_steps == 0 or self.step == self.config.max_train_steps:
+        if saves or stops:
             self.save_checkpoint()
+        if stops and not last:
+            raise SystemExit(143)
 
     def save_checkpoint(self):
         r"""Write `checkpoint-<step>` under a temporary name, rename it, and drop the oldest beyond the limit."""

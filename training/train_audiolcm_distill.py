@@ -19,6 +19,7 @@ from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule,
 from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
     TrainingRun,
+    clip_names,
     option,
     parse_config,
     tokenize_examples,
@@ -125,7 +126,7 @@ def main(config):
         optimizer.step()
         optimizer.zero_grad()
         lr_schedule.step()
-        run.after_step(loss=loss)
+        run.after_step(names=clip_names(examples), loss=loss)
 
     components = dict(pipe.components)
     components["transformer"] = averaged

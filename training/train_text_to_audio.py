@@ -26,7 +26,14 @@ from audiolcm_diffusers import (
 )
 from audiolcm_diffusers.consistency import add_noise, velocity
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
-from audiolcm_diffusers.training_utils import CaptionedRunConfig, TrainingRun, option, parse_config, tokenize_examples
+from audiolcm_diffusers.training_utils import (
+    CaptionedRunConfig,
+    TrainingRun,
+    clip_names,
+    option,
+    parse_config,
+    tokenize_examples,
+)
 
 
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
@@ -197,7 +204,8 @@ def main(config):
         optimizer.zero_grad()
         schedule.step()
         noisy = timesteps > 700
-        run.after_step(loss=loss, **({"loss_noisy": squared_error[noisy].mean()} if noisy.any() else {}))
+        logs = {"loss_noisy": squared_error[noisy].mean()} if noisy.any() else {}
+        run.after_step(names=clip_names(examples), loss=loss, **logs)
 
     tokenizer.backend_tokenizer.model.dropout = None
     pipe = AudioLCMPipeline(

@@ -121,11 +121,13 @@ class Example:
         waveform (`torch.Tensor` of shape `(samples,)`): float32 in `[-1, 1]`.
         caption (`str`): What is heard; empty for "no condition".
         events (`tuple[tuple[str, str]]`, *optional*): The same as (description, order) pairs, where so drawn.
+        names (`tuple[str]`): Names of the clips that it was made from.
     """
 
     waveform: torch.Tensor
     caption: str
     events: tuple | None = None
+    names: tuple = ()
 
 
 def draw_part(waveform, samples, generator):
@@ -174,7 +176,7 @@ def draw_example(
     """
     first, second = (clips[index] for index in torch.multinomial(weights, 2, generator=generator).tolist())
     gain = 10 ** ((2 * float(torch.rand((), generator=generator)) - 1) * max_gain_db / 20)
-    caption, events = wordings.draw(first.caption, generator), None
+    caption, events, names = wordings.draw(first.caption, generator), None, (first.name,)
     if not happens(mixture_share, generator):
         waveform = draw_part(first.waveform, samples, generator)
     else:
@@ -192,10 +194,10 @@ def draw_example(
             orders, template = ("start", "end"), choose(IN_TURN, generator)
         if happens(0.3, generator):
             events = ((caption, orders[0]), (other_caption, orders[1]))
-        caption = template.format(caption, other_caption)
+        caption, names = template.format(caption, other_caption), (first.name, second.name)
     if happens(unconditional_share, generator):
         caption, events = "", None
-    return Example((waveform * gain).clamp(-1.0, 1.0), caption, events)
+    return Example((waveform * gain).clamp(-1.0, 1.0), caption, events, names)
 
 
 class ExampleDrawer:

@@ -1,5 +1,7 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -21,7 +23,7 @@ def options(tmp_path, **values):
     return RunConfig(**{"data_dir": "data", "output_dir": str(tmp_path / "run"), "logging_steps": 1, **values})
 
 
-def train(config):
+def train(config, after=lambda run: None):
     """Three numbers that run after random targets: everything that a checkpoint has to bring back takes part."""
     run = TrainingRun(config)
     model = run.accelerator.prepare(torch.nn.Linear(3, 1, bias=False))
@@ -38,6 +40,7 @@ def train(config):
         optimizer.zero_grad()
         schedule.step()
         run.after_step(loss=loss)
+        after(run)
     return model.weight.detach(), averaged.weight
 
 
@@ -62,6 +65,40 @@ def test_latest_is_the_highest_step_and_old_checkpoints_go(tmp_path):
 def test_latest_without_a_checkpoint_starts_anew(tmp_path):
     train(options(tmp_path, max_train_steps=1, resume_from_checkpoint="latest"))
     assert (tmp_path / "run" / "checkpoint-1").is_dir()
+
+
+def test_a_folder_with_another_run_is_refused(tmp_path):
+    train(options(tmp_path, max_train_steps=2))
+    with pytest.raises(
+        ValueError, match="no other run, got .*run' with checkpoint-2.*--resume_from_checkpoint latest"
+    ):
+        TrainingRun(options(tmp_path))
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["max_train_steps"] == 2
+
+
+def test_a_loss_that_is_not_finite_names_its_clips_and_keeps_the_last_checkpoint(tmp_path):
+    run = TrainingRun(options(tmp_path, max_train_steps=9, checkpointing_steps=3, logging_steps=4))
+    for _ in range(4):
+        run.after_step(names=["good.wav"], loss=torch.tensor(1.0))
+    run.after_step(names=["bad.wav", "loud.wav"], loss=torch.tensor(float("nan")))
+    with pytest.raises(FloatingPointError, match="step 5 is nan. The batch: bad.wav, loud.wav. .* checkpoint-3"):
+        run.after_step(names=["good.wav"], loss=torch.tensor(1.0))
+    assert checkpoint_names(tmp_path / "run") == ["checkpoint-3"]
+
+
+def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
+    weight, averaged = train(options(tmp_path / "whole", max_train_steps=6))
+
+    def terminate(run):
+        if run.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as stop:
+        train(options(tmp_path, max_train_steps=6), after=terminate)
+    assert stop.value.code == 143
+    assert checkpoint_names(tmp_path / "run") == ["checkpoint-3"]
+    resumed, resumed_averaged = train(options(tmp_path, max_train_steps=6, resume_from_checkpoint="latest"))
+    assert torch.equal(resumed, weight) and torch.equal(resumed_averaged, averaged)
 
 
 def test_checkpoints_to_remove_counts_by_number():
