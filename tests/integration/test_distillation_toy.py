@@ -4,7 +4,8 @@ Distillation of a teacher whose probability-flow ODE has a closed form.
 
 Clean latents under caption `c` are normal around `m_c` with standard deviation `s`, so the teacher's exact noise
 prediction is linear in `x_t` and in the mean. Guidance with strength `w` therefore moves the mean to
-`m = m_c + w (m_c - m_u)`, and the flow from `t` to 0 keeps `(x - sqrt(alpha) m) / sqrt(alpha s^2 + 1 - alpha)` as it is.
+`m = m_c + w (m_c - m_u)`, and the flow from `t` to 0 keeps `(x - sqrt(alpha) m) / sqrt(alpha s^2 + 1 - alpha)` as it
+is.
 """
 
 import copy
