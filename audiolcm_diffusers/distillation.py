@@ -6,7 +6,7 @@ Guided latent consistency distillation (AudioLCM, arXiv:2406.00356, algorithm 1;
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 
@@ -117,17 +117,26 @@ def draw_step(latents, num_solver_timesteps, w_min, w_max, generator):
         latents (`torch.Tensor` of shape `(batch_size, channels, frames)`): Gives shape and device.
         num_solver_timesteps (`int`): Points of the solver schedule.
         w_min, w_max (`float`): Range of the guidance strength; the paper draws from [4, 12].
-        generator (`torch.Generator`): On the CPU, so that the draws are those of any device.
+        generator (`torch.Generator` or a list of one a sample):
+            On the CPU, so that the draws are those of any device. With a list, a sample's draws do not depend on the
+            others in the batch, which may then be split over processes and accumulation steps without changing them.
 
     Returns:
         [`StepDraw`].
 
     Raises:
-        ValueError: If not `0 <= w_min < w_max`.
+        ValueError: If not `0 <= w_min < w_max`, or there are not as many generators as samples.
     """
     if not 0 <= w_min < w_max:
         raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={w_min}, w_max={w_max}.")
     batch_size = latents.shape[0]
+    if isinstance(generator, list):
+        if len(generator) != batch_size:
+            raise ValueError(f"Expected a generator a sample, got {len(generator)} for {batch_size} samples.")
+        draws = [
+            draw_step(sample[None], num_solver_timesteps, w_min, w_max, own) for sample, own in zip(latents, generator)
+        ]
+        return StepDraw(*(torch.cat([getattr(draw, field.name) for draw in draws]) for field in fields(StepDraw)))
     solver_index = torch.randint(num_solver_timesteps, (batch_size,), generator=generator)
     w = w_min + (w_max - w_min) * torch.rand(batch_size, generator=generator)
     noise = torch.randn(latents.shape, generator=generator)

@@ -11,9 +11,10 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import gather_object, set_seed
 from diffusers.optimization import get_scheduler
 from transformers import HfArgumentParser
 
@@ -36,7 +37,8 @@ class RunConfig:
     data_dir: str = field(metadata={"help": "Folder with `metadata.csv` (file_name, caption) and the audio."})
     output_dir: str = field(metadata={"help": "Where checkpoints, logs and the trained model go."})
     max_train_steps: int = option(10000, "Optimisation steps in all.")
-    batch_size: int = option(16, "Clips in a step, on each process.")
+    batch_size: int = option(16, "Clips in a batch, on each process.")
+    gradient_accumulation_steps: int = option(1, "Batches whose gradients make one step.")
     learning_rate: float = option(3e-4, "Highest learning rate.")
     warmup_steps: int = option(200, "Steps over which the learning rate rises from 0.")
     max_grad_norm: float = option(1.0, "Gradients are clipped to this norm.")
@@ -50,7 +52,14 @@ class RunConfig:
     compile: bool = option(False, "Compile the networks with torch.compile; pays off in runs of many minutes.")
 
     def __post_init__(self):
-        for name in ("max_train_steps", "batch_size", "checkpointing_steps", "checkpoints_total_limit"):
+        for name in (
+            "max_train_steps",
+            "batch_size",
+            "gradient_accumulation_steps",
+            "checkpointing_steps",
+            "checkpoints_total_limit",
+            "logging_steps",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"Expected {name} >= 1, got {getattr(self, name)}.")
         if not 0.0 <= self.ema_decay <= 1.0:
@@ -66,7 +75,7 @@ class CaptionedRunConfig(RunConfig):
     wordings: str | None = option(None, "JSON file of other ways to write captions; without, only articles vary.")
     durations_s: str = option("2.048,5.12", "Lengths of training examples in seconds; each step draws one.")
     duration_shares: str = option("0.7,0.3", "How often each length is drawn.")
-    seconds_per_batch: float = option(40.0, "Seconds of sound in a step on each process; replaces `batch_size`.")
+    seconds_per_batch: float = option(40.0, "Seconds of sound in a batch on each process; replaces `batch_size`.")
     mixture_share: float = option(0.2, "Share of examples with two sounds.")
     unconditional_share: float = option(0.1, "Share of examples without caption.")
     max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
@@ -192,11 +201,15 @@ class TrainingRun:
 
     def __init__(self, config):
         self.config = config
-        self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
+        self.accelerator = Accelerator(
+            mixed_precision=config.mixed_precision, gradient_accumulation_steps=config.gradient_accumulation_steps
+        )
         # Ranks that draw the same noise would train on one batch twice.
         set_seed(config.seed, device_specific=True)
         self.step = 0
+        self._batches = 0  # of this step, so far
         self._ema = {}
+        self._schedules = []
         self._sums = {}
         self._started = None
         self._unchecked = []
@@ -237,16 +250,27 @@ class TrainingRun:
             kept = "There is no checkpoint yet." if last is None else f"The last good checkpoint is {last}."
             raise FloatingPointError(f"The loss of step {step} is {float(total)}.{heard} {kept}")
 
+    def _generator(self, index):
+        # A CPU generator keeps 32 bits of its seed; sums of seed and step would meet in them.
+        (seed,) = np.random.SeedSequence((self.config.seed, self.step, index)).generate_state(1)
+        return torch.Generator().manual_seed(int(seed))
+
     def step_generator(self):
-        r"""Random numbers of the current step and rank: a function of both alone, so that resuming repeats them."""
-        seed = (self.config.seed * 1_000_003 + self.step) * 1_009 + self.accelerator.process_index
-        return torch.Generator().manual_seed(seed)
+        r"""Random numbers of the current step: a function of seed and step alone, so that resuming repeats them."""
+        return self._generator(0)
+
+    def example_generators(self, batch_size):
+        r"""
+        Random numbers of each example of the batch: a function of seed, step and the example's number among all of the
+        step's. Two processes or two accumulated batches draw what one batch of twice the size does.
+        """
+        batch = self._batches * self.accelerator.num_processes + self.accelerator.process_index
+        return [self._generator(1 + batch * batch_size + index) for index in range(batch_size)]
 
     def optimizer(self, parameters, learning_rate=None, betas=(0.9, 0.999), weight_decay=0.01, first_step=0):
         r"""
-        AdamW and its cosine schedule with warm-up, one count a step whatever the number of processes.
-
-        The schedule covers the steps from `first_step` on.
+        AdamW, whose learning rate [`~TrainingRun.after_step`] takes along a cosine with warm-up from `first_step` on,
+        one count a step whatever the number of processes.
         """
         optimizer = torch.optim.AdamW(
             parameters,
@@ -262,7 +286,8 @@ class TrainingRun:
             num_training_steps=max(1, self.config.max_train_steps - first_step),
         )
         self.accelerator.register_for_checkpointing(schedule)
-        return self.accelerator.prepare(optimizer), schedule
+        self._schedules.append((schedule, first_step))
+        return self.accelerator.prepare(optimizer)
 
     def averaged(self, model, decay=None):
         r"""
@@ -292,30 +317,33 @@ class TrainingRun:
         self.accelerator.load_state(str(source))
         self.step = checkpoint_step(Path(source).name)
 
-    def discriminator_step(self, judge, real, generated, optimizer, schedule):
+    def discriminator_step(self, discriminators, real, generated, optimizer):
         r"""
         Train discriminators for one step, and let them judge for the generator.
 
         Args:
-            judge (`Callable`): Gives the pairs of scores and features of an input, one a discriminator.
+            discriminators (`nn.Module`): Prepared [`~audiolcm_diffusers.models.discriminators.Discriminators`].
             real, generated (`torch.Tensor` of one shape): What to tell apart.
-            optimizer, schedule: Of the discriminators, from [`~TrainingRun.optimizer`].
+            optimizer: Of the discriminators, from [`~TrainingRun.optimizer`].
 
         Returns:
             `dict[str, torch.Tensor]`: `discriminator`, the loss that was stepped on, and the generator's losses
-            `adversarial` and `matching`. Their backward pass leaves gradients in the discriminators: zero them.
+            `adversarial` and `matching`, whose backward pass leaves no gradients in the discriminators.
         """
-        judged_real = judge(real)
-        loss = discriminator_loss(judged_real, judge(generated.detach()))
+        judged_real = discriminators(real)
+        loss = discriminator_loss(judged_real, discriminators(generated.detach()))
         self.accelerator.backward(loss)
         optimizer.step()
-        schedule.step()
-        adversarial, matching = generator_losses(judged_real, judge(generated))
+        optimizer.zero_grad()
+        # Not the wrapper of several processes, which would wait for gradients that never come.
+        discriminators = self.accelerator.unwrap_model(discriminators).requires_grad_(False)
+        adversarial, matching = generator_losses(judged_real, discriminators(generated))
+        discriminators.requires_grad_(True)
         return {"discriminator": loss, "adversarial": adversarial, "matching": matching}
 
     def after_step(self, names=(), **values):
         r"""
-        Count the step; average weights, log and save as the options say.
+        Count the batch, and where it ends a step: schedules, averages, log and checkpoints as the options say.
 
         Args:
             names (`Iterable[str]`): Clips of the batch, for the error message.
@@ -327,43 +355,66 @@ class TrainingRun:
                 that a step does not wait for them, and no checkpoint holds what follows from a bad one.
             SystemExit: With status 143, after a checkpoint was saved because SIGTERM had arrived.
         """
-        self.step += 1
+        for name, value in values.items():
+            total, count = self._sums.get(name, (0.0, 0))
+            value = torch.as_tensor(value, device=self.accelerator.device).detach()
+            self._sums[name] = (total + value, count + 1)
         if values:
-            total = sum(
-                value.detach().float() if isinstance(value, torch.Tensor) else value for value in values.values()
-            )
-            self._unchecked.append((self.step, tuple(names), torch.as_tensor(total, dtype=torch.float32)))
+            total = sum(torch.as_tensor(value, device=self.accelerator.device).detach() for value in values.values())
+            self._unchecked.append((self.step + 1, tuple(names), total.float()))
+        self._batches += 1
+        if not self.accelerator.sync_gradients:
+            return
+        self._batches = 0
+        self.step += 1
         last = self.step == self.config.max_train_steps
         logs = self.step % self.config.logging_steps == 0
         saves = last or self.step % self.config.checkpointing_steps == 0
         stops = self._stops_here(logs)
         if logs or saves or stops:
             self._check_finite()
+        for schedule, first_step in self._schedules:
+            if self.step > first_step:
+                schedule.step()
         for average, (model, decay) in self._ema.items():
             model = self.accelerator.unwrap_model(model)
             if decay is None:
                 decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
             update_ema(list(average.parameters()), list(model.parameters()), decay)
-        for name, value in values.items():
-            total, count = self._sums.get(name, (0.0, 0))
-            self._sums[name] = (
-                total + value.detach() if isinstance(value, torch.Tensor) else total + value,
-                count + 1,
-            )
         now = time.monotonic()
         self._started = self._started or (now, self.step)
+        means = self._mean_losses() if logs else {}
         if logs and self.accelerator.is_main_process:
-            line = {name: round(float(total / count), 5) for name, (total, count) in self._sums.items()}
+            line = {name: round(value, 5) for name, value in means.items()}
             steps_per_s = (self.step - self._started[1]) / max(now - self._started[0], 1e-9)
             line |= {"step": self.step, "steps_per_s": round(steps_per_s, 3)}
             print(json.dumps(line), flush=True)
             with (self.output_dir / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
-            self._sums = {}
         if saves or stops:
             self.save_checkpoint()
         if stops and not last:
             raise SystemExit(143)
+
+    def _mean_losses(self):
+        """Means of the losses since the last line of the log, over all processes; a rank may lack some."""
+        sums, self._sums = self._sums, {}
+        names = sorted(set().union(*gather_object([list(sums)])))
+        if not names:
+            return {}
+        table = torch.stack(
+            [
+                torch.stack(
+                    [
+                        torch.as_tensor(part, device=self.accelerator.device).float()
+                        for part in sums.get(name, (0.0, 0))
+                    ]
+                )
+                for name in names
+            ]
+        )
+        totals, counts = self.accelerator.reduce(table, "sum").cpu().unbind(1)
+        return {name: float(total / count) for name, total, count in zip(names, totals, counts)}
 
     def save_checkpoint(self):
         r"""Write `checkpoint-<step>` under a temporary name, rename it, and drop the oldest beyond the limit."""

@@ -92,40 +92,43 @@ def main(config):
         for network in (teacher, target, accelerator.unwrap_model(student)):
             network.compile()
     averaged = run.averaged(student)
-    optimizer, lr_schedule = run.optimizer(student.parameters())
+    optimizer = run.optimizer(student.parameters())
     run.resume()
     student.train()
 
     while run.step < config.max_train_steps:
-        generator = run.step_generator()
-        waveforms, examples = drawer.draw(generator)
+        length = drawer.draw_length(run.step_generator())
+        generators = run.example_generators(drawer.batch_sizes[length])
+        waveforms, examples = drawer.draw(length, generators)
         with torch.no_grad():
             mel = log_mel_spectrogram(waveforms.to(accelerator.device))
             latents = vae.encode(mel).latent_dist.mean * vae.config.scaling_factor
             input_ids = tokenize_examples(pipe.tokenizer_2, examples).to(accelerator.device)
             prompt_embeds = pipe.text_encoder_2(input_ids)[0]
-        draw = draw_step(latents, config.num_solver_timesteps, config.w_min, config.w_max, generator)
-        with accelerator.autocast():
-            loss = distillation_loss(
-                student,
-                target,
-                teacher,
-                latents,
-                prompt_embeds,
-                uncond_prompt_embeds.expand_as(prompt_embeds),
-                draw,
-                schedule,
-                huber_c=config.huber_c,
-                num_solver_steps=config.num_solver_steps,
-                solver=config.solver,
-                loss_type=config.loss_type,
-                guidance_embedding_dim=config.guidance_embedding_dim,
-            ).loss
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(student.parameters(), config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        lr_schedule.step()
+        draw = draw_step(latents, config.num_solver_timesteps, config.w_min, config.w_max, generators)
+
+        with accelerator.accumulate(student):
+            with accelerator.autocast():
+                loss = distillation_loss(
+                    student,
+                    target,
+                    teacher,
+                    latents,
+                    prompt_embeds,
+                    uncond_prompt_embeds.expand_as(prompt_embeds),
+                    draw,
+                    schedule,
+                    huber_c=config.huber_c,
+                    num_solver_steps=config.num_solver_steps,
+                    solver=config.solver,
+                    loss_type=config.loss_type,
+                    guidance_embedding_dim=config.guidance_embedding_dim,
+                ).loss
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(student.parameters(), config.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
         run.after_step(names=clip_names(examples), loss=loss)
 
     components = dict(pipe.components)

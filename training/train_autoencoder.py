@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from diffusers.utils.torch_utils import randn_tensor
 
 from audiolcm_diffusers import AutoencoderKLMel1D
 from audiolcm_diffusers.data.captioned_audio import (
@@ -22,7 +23,7 @@ from audiolcm_diffusers.data.captioned_audio import (
     load_clips,
 )
 from audiolcm_diffusers.models.autoencoder_kl_mel_1d import MelAttentionBlock1D, MelResnetBlock1D
-from audiolcm_diffusers.models.discriminators import PatchDiscriminator2D
+from audiolcm_diffusers.models.discriminators import Discriminators, PatchDiscriminator2D
 from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
 
 
@@ -50,10 +51,10 @@ class AutoencoderConfig(RunConfig):
             raise ValueError(f"Expected channels to be a multiple of 64 from 128 on, got {self.channels}.")
 
 
-def draw_batch(mels, config, generator):
+def draw_batch(mels, config, generators):
     """Draw a batch of crops with random gains, shape (batch_size, mel_bins, crop_frames)."""
-    crops = draw_crops([mel.shape[-1] for mel in mels], config.crop_frames, config.batch_size, generator)
-    gains = draw_gains_db(config.batch_size, config.max_gain_db, generator)
+    crops = draw_crops([mel.shape[-1] for mel in mels], config.crop_frames, generators)
+    gains = draw_gains_db(config.max_gain_db, generators)
     return torch.stack(
         [
             gain_mel(crop_or_pad(mels[index], config.crop_frames, offset, SILENCE), gain_db)
@@ -177,12 +178,25 @@ def hold_constants(vae):
         conv.weight.register_hook(lambda gradient, readable=readable: gradient * readable.to(gradient.device))
 
 
+class Autoencoding(torch.nn.Module):
+    """The autoencoder's way through both halves as one network."""
+
+    def __init__(self, vae):
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, mel, noise):
+        """Mel decoded from a sample of the posterior, and the posterior's KL divergence."""
+        posterior = self.vae.encode(mel).latent_dist
+        return self.vae.decode(posterior.mean + posterior.std * noise).sample, kl_divergence(posterior)
+
+
 @torch.no_grad()
 def latent_scale(vae, mels, config):
     """The factor that gives the latents of 16 batches a standard deviation of 1."""
     generator = torch.Generator().manual_seed(config.seed)
     device = next(vae.parameters()).device
-    batches = [draw_batch(mels, config, generator).to(device) for _ in range(16)]
+    batches = [draw_batch(mels, config, [generator] * config.batch_size).to(device) for _ in range(16)]
     return 1.0 / torch.cat([vae.encode(mel).latent_dist.mean for mel in batches]).std().item()
 
 
@@ -211,47 +225,45 @@ def main(config):
     if not config.train_encoder:
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
-    discriminator = PatchDiscriminator2D()
-    vae, discriminator = accelerator.prepare(vae, discriminator)
-    optimizer, schedule = run.optimizer([p for p in vae.parameters() if p.requires_grad], betas=(0.8, 0.99))
-    d_optimizer, d_schedule = run.optimizer(
-        discriminator.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start
-    )
-    averaged = run.averaged(vae)
+    discriminators = Discriminators([PatchDiscriminator2D()])
+    network, discriminators = accelerator.prepare(Autoencoding(vae), discriminators)
+    optimizer = run.optimizer([p for p in network.parameters() if p.requires_grad], betas=(0.8, 0.99))
+    d_optimizer = run.optimizer(discriminators.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start)
+    averaged = run.averaged(network)
+    if config.compile:
+        network.compile()
     run.resume()
 
-    def judge(pictures):
-        return [discriminator(pictures)]
-
+    latent_shape = (
+        config.batch_size,
+        config.latent_channels,
+        config.crop_frames // vae.temporal_compression_ratio,
+    )
     while run.step < config.max_train_steps:
-        generator = run.step_generator()
-        mel = draw_batch(mels, config, generator).to(accelerator.device)
-        noise = torch.randn(
-            config.batch_size,
-            config.latent_channels,
-            config.crop_frames // averaged.temporal_compression_ratio,
-            generator=generator,
-        ).to(accelerator.device)
-        posterior = vae.encode(mel).latent_dist
-        decoded = vae.decode(posterior.mean + posterior.std * noise).sample
+        generators = run.example_generators(config.batch_size)
+        mel = draw_batch(mels, config, generators).to(accelerator.device)
+        noise = randn_tensor(latent_shape, generators).to(accelerator.device)
+        with accelerator.accumulate(network, discriminators):
+            decoded, kl = network(mel, noise)
 
-        logs = {}
-        reconstruction, kl = F.l1_loss(decoded, mel), kl_divergence(posterior)
-        loss = reconstruction + (config.kl_weight * kl if config.train_encoder else 0.0)
-        if run.step >= config.discriminator_start:
-            logs = run.discriminator_step(judge, mel, decoded, d_optimizer, d_schedule)
-            loss = loss + config.adversarial_weight * logs["adversarial"] + config.feature_weight * logs["matching"]
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(vae.parameters(), config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        d_optimizer.zero_grad()
-        schedule.step()
+            logs = {}
+            reconstruction = F.l1_loss(decoded, mel)
+            loss = reconstruction + (config.kl_weight * kl if config.train_encoder else 0.0)
+            if run.step >= config.discriminator_start:
+                logs = run.discriminator_step(discriminators, mel, decoded, d_optimizer)
+                loss = loss + config.adversarial_weight * logs["adversarial"]
+                loss = loss + config.feature_weight * logs["matching"]
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
         run.after_step(l1=reconstruction, kl=kl, **logs)
 
+    vae = averaged.vae
     if config.train_encoder:
-        averaged.register_to_config(scaling_factor=latent_scale(averaged, mels, config))
-    run.save_model(averaged)
+        vae.register_to_config(scaling_factor=latent_scale(vae, mels, config))
+    run.save_model(vae)
 
 
 if __name__ == "__main__":

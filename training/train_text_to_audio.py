@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import DDIMScheduler
+from diffusers.utils.torch_utils import randn_tensor
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
@@ -161,6 +162,7 @@ def main(config):
         timestep_spacing="trailing",
     )
     alphas_cumprod = scheduler.alphas_cumprod.to(accelerator.device)
+    num_train_timesteps = len(alphas_cumprod)
 
     make = start_networks if config.pipeline_dir is None else load_networks
     tokenizer, text_encoder, transformer = make(config, drawer, vae.config.latent_channels)
@@ -175,19 +177,20 @@ def main(config):
         {"params": list(trained.transformer.parameters())},
         {"params": list(trained.text_encoder.parameters()), "lr": config.text_learning_rate},
     ]
-    optimizer, schedule = run.optimizer(groups, betas=(0.9, 0.98))
+    optimizer = run.optimizer(groups, betas=(0.9, 0.98))
     averaged = run.averaged(network)
     tokenizer.backend_tokenizer.model.dropout = config.token_dropout
     run.resume()
     network.train()
 
     while run.step < config.max_train_steps:
-        generator = run.step_generator()
-        waveforms, examples = drawer.draw(generator)
+        length = drawer.draw_length(run.step_generator())
+        generators = run.example_generators(drawer.batch_sizes[length])
+        waveforms, examples = drawer.draw(length, generators)
         shape = (len(examples), vae.config.latent_channels, waveforms.shape[-1] // samples_per_latent)
-        timesteps = torch.randint(scheduler.config.num_train_timesteps, shape[:1], generator=generator)
-        noise = torch.randn(shape, generator=generator).to(accelerator.device)
+        timesteps = torch.stack([torch.randint(num_train_timesteps, (), generator=own) for own in generators])
         timesteps = timesteps.to(accelerator.device)
+        noise = randn_tensor(shape, generators).to(accelerator.device)
 
         with torch.no_grad():
             mel = log_mel_spectrogram(waveforms.to(accelerator.device))
@@ -195,14 +198,16 @@ def main(config):
         input_ids = tokenize_examples(tokenizer, examples).to(accelerator.device)
 
         alpha_prod_t = alphas_cumprod[timesteps]
-        prediction = network(add_noise(latents, noise, alpha_prod_t), timesteps, input_ids)
-        squared_error = (prediction - velocity(latents, noise, alpha_prod_t)).square().mean(dim=(1, 2))
-        loss = squared_error.mean()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        schedule.step()
+        noisy_latents, target = add_noise(latents, noise, alpha_prod_t), velocity(latents, noise, alpha_prod_t)
+        with accelerator.accumulate(network):
+            prediction = network(noisy_latents, timesteps, input_ids)
+            squared_error = (prediction - target).square().mean(dim=(1, 2))
+            loss = squared_error.mean()
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
         noisy = timesteps > 700
         logs = {"loss_noisy": squared_error[noisy].mean()} if noisy.any() else {}
         run.after_step(names=clip_names(examples), loss=loss, **logs)

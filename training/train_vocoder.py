@@ -22,6 +22,7 @@ from audiolcm_diffusers.data.captioned_audio import (
     load_clips,
 )
 from audiolcm_diffusers.models.discriminators import (
+    Discriminators,
     MultiPeriodDiscriminator,
     MultiResolutionDiscriminator,
     stft_magnitude,
@@ -94,18 +95,19 @@ class WhitenedConv1d(torch.nn.Module):
         return conv
 
 
-def draw_batch(waveforms, config, generator, hop_length):
+def draw_batch(waveforms, config, generators, hop_length):
     """Draw crops with context and random gains, `(batch_size, samples)`, and which of them are reconstructed."""
     length = (config.crop_frames + 2 * config.context_frames) * hop_length
-    crops = draw_crops([len(waveform) for waveform in waveforms], length, config.batch_size, generator)
-    gains = draw_gains_db(config.batch_size, config.max_gain_db, generator)
+    crops = draw_crops([len(waveform) for waveform in waveforms], length, generators)
+    gains = draw_gains_db(config.max_gain_db, generators)
     batch = torch.stack(
         [
             crop_or_pad(waveforms[index], length, offset, 0).float() / INT16_SCALE * 10 ** (gain_db / 20)
             for (index, offset), gain_db in zip(crops, gains)
         ]
     ).clamp(-1.0, 1.0)
-    return batch, torch.rand(config.batch_size, generator=generator) < config.reconstructed_share
+    picks = torch.stack([torch.rand((), generator=generator) for generator in generators])
+    return batch, picks < config.reconstructed_share
 
 
 def spectral_distance(generated, real):
@@ -138,22 +140,18 @@ def main(config):
     vocoder.conv_in = WhitenedConv1d(conv_in, clip_mels(clips[:: max(1, len(clips) // 500)]))
     averaged = run.averaged(vocoder)
     hop_length = vocoder.hop_length
-    discriminators = torch.nn.ModuleList([MultiResolutionDiscriminator(), MultiPeriodDiscriminator()])
+    discriminators = Discriminators([MultiResolutionDiscriminator(), MultiPeriodDiscriminator()])
     vocoder, discriminators = accelerator.prepare(vocoder, discriminators)
-    optimizer, schedule = run.optimizer(vocoder.parameters(), betas=(0.8, 0.99))
-    d_optimizer, d_schedule = run.optimizer(
-        discriminators.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start
-    )
+    optimizer = run.optimizer(vocoder.parameters(), betas=(0.8, 0.99))
+    d_optimizer = run.optimizer(discriminators.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start)
     if config.compile:
         accelerator.unwrap_model(vocoder).compile()
     run.resume()
 
-    def judge(waveform):
-        return [judgement for discriminator in discriminators for judgement in discriminator(waveform)]
-
     context = config.context_frames
     while run.step < config.max_train_steps:
-        batch, reconstructed = draw_batch(waveforms, config, run.step_generator(), hop_length)
+        generators = run.example_generators(config.batch_size)
+        batch, reconstructed = draw_batch(waveforms, config, generators, hop_length)
         batch = batch.to(accelerator.device)
         with torch.no_grad():
             mel = log_mel_spectrogram(batch)
@@ -161,21 +159,22 @@ def main(config):
                 mel[reconstructed] = vae.decode(vae.encode(mel[reconstructed]).latent_dist.mean).sample
         mel = mel[..., context : context + config.crop_frames]
         real = batch[:, context * hop_length : (context + config.crop_frames) * hop_length]
-        generated = vocoder(mel)
+        with accelerator.accumulate(vocoder, discriminators):
+            generated = vocoder(mel)
 
-        logs = {}
-        mel_distance = F.l1_loss(log_mel_spectrogram(generated), log_mel_spectrogram(real))
-        spectral = spectral_distance(generated, real)
-        loss = config.mel_weight * mel_distance + config.spectral_weight * spectral
-        if run.step >= config.discriminator_start:
-            logs = run.discriminator_step(judge, real, generated, d_optimizer, d_schedule)
-            loss = loss + config.adversarial_weight * logs["adversarial"] + config.feature_weight * logs["matching"]
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(vocoder.parameters(), config.max_grad_norm)
-        optimizer.step()
-        optimizer.zero_grad()
-        d_optimizer.zero_grad()
-        schedule.step()
+            logs = {}
+            mel_distance = F.l1_loss(log_mel_spectrogram(generated), log_mel_spectrogram(real))
+            spectral = spectral_distance(generated, real)
+            loss = config.mel_weight * mel_distance + config.spectral_weight * spectral
+            if run.step >= config.discriminator_start:
+                logs = run.discriminator_step(discriminators, real, generated, d_optimizer)
+                loss = loss + config.adversarial_weight * logs["adversarial"]
+                loss = loss + config.feature_weight * logs["matching"]
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(vocoder.parameters(), config.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
         run.after_step(mel=mel_distance, spectral=spectral, **logs)
 
     averaged.conv_in = averaged.conv_in.plain()

@@ -105,7 +105,7 @@ def random_offset(steps, length, generator):
     return int(torch.randint(max(1, steps - length + 1), (), generator=generator))
 
 
-def draw_crops(lengths, crop_length, batch_size, generator):
+def draw_crops(lengths, crop_length, generators):
     r"""
     Draw which crops make up a batch. Every second of audio is as likely as any other, but that clips longer than ten
     crops count as ten.
@@ -113,20 +113,21 @@ def draw_crops(lengths, crop_length, batch_size, generator):
     Args:
         lengths (`list[int]`): Steps of each clip.
         crop_length (`int`): Steps of a crop.
-        batch_size (`int`): Crops drawn.
-        generator (`torch.Generator`): Source of randomness.
+        generators (`list[torch.Generator]`): Source of randomness of each crop.
 
     Returns:
         `list[tuple[int, int]]`: Clip index and first step of each crop.
     """
     weights = torch.tensor([min(length, 10 * crop_length) for length in lengths], dtype=torch.float32)
-    picked = torch.multinomial(weights, batch_size, replacement=True, generator=generator).tolist()
-    return [(index, random_offset(lengths[index], crop_length, generator)) for index in picked]
+    picked = [int(torch.multinomial(weights, 1, generator=generator)) for generator in generators]
+    return [
+        (index, random_offset(lengths[index], crop_length, generator)) for index, generator in zip(picked, generators)
+    ]
 
 
-def draw_gains_db(batch_size, max_gain_db, generator):
-    r"""Draw `batch_size` gains in decibels, uniform in `[-max_gain_db, max_gain_db]`."""
-    return ((2 * torch.rand(batch_size, generator=generator) - 1) * max_gain_db).tolist()
+def draw_gains_db(max_gain_db, generators):
+    r"""Draw a gain in decibels from each generator, uniform in `[-max_gain_db, max_gain_db]`."""
+    return [(2 * float(torch.rand((), generator=generator)) - 1) * max_gain_db for generator in generators]
 
 
 def gain_mel(mel, gain_db):

@@ -202,7 +202,7 @@ def draw_example(
 
 class ExampleDrawer:
     r"""
-    Draws batches of training examples of one length each.
+    Draws batches of training examples of one length each; `batch_sizes` has the size that goes with each length.
 
     Args:
         clips (`list[Clip]`): The data, at 16 kHz.
@@ -241,17 +241,26 @@ class ExampleDrawer:
             max(1, round(duration * sampling_rate / samples_multiple)) * samples_multiple for duration in durations_s
         ]
 
-    def draw(self, generator):
+    def draw_length(self, generator):
         r"""
-        Draw a batch.
+        Draw the length of a batch: an index into `num_samples` and `batch_sizes`.
 
         Args:
-            generator (`torch.Generator`): Source of randomness.
+            generator (`torch.Generator`): Source of randomness, one for all processes.
+        """
+        return int(torch.multinomial(self.shares, 1, generator=generator))
+
+    def draw(self, length, generators):
+        r"""
+        Draw a batch, each example from a generator of its own: what an example is does not depend on its neighbours.
+
+        Args:
+            length (`int`): From [`~ExampleDrawer.draw_length`].
+            generators (`list[torch.Generator]`): Source of randomness of each example.
 
         Returns:
             `tuple[torch.Tensor, list[Example]]`: The waveforms, shape `(batch_size, samples)`, and the examples.
         """
-        length = int(torch.multinomial(self.shares, 1, generator=generator))
         examples = [
             draw_example(
                 self.clips,
@@ -261,6 +270,6 @@ class ExampleDrawer:
                 generator,
                 **self.example_options,
             )
-            for _ in range(self.batch_sizes[length])
+            for generator in generators
         ]
         return torch.stack([example.waveform for example in examples]), examples

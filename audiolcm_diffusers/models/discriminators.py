@@ -106,6 +106,18 @@ class MultiPeriodDiscriminator(nn.Module):
         return [discriminator(waveform) for discriminator in self.discriminators]
 
 
+class Discriminators(nn.ModuleList):
+    r"""Several discriminators of one input as one network, so that several processes can train them together."""
+
+    def forward(self, generated):
+        r"""Pairs of scores and features, one a discriminator."""
+        judgements = []
+        for discriminator in self:
+            judged = discriminator(generated)
+            judgements += judged if isinstance(judged, list) else [judged]
+        return judgements
+
+
 def stft_magnitude(waveform, n_fft, hop_length):
     r"""Magnitudes `(batch_size, n_fft // 2 + 1, frames)` of a waveform `(batch_size, samples)`, Hann window."""
     window = torch.hann_window(n_fft, device=waveform.device)

@@ -111,6 +111,19 @@ def test_draws_lie_in_their_ranges():
     assert abs(float(draw.noise.mean())) < 0.05 and abs(float(draw.noise.std()) - 1.0) < 0.05
 
 
+def test_with_a_generator_a_sample_no_draw_depends_on_the_others():
+    def generators(*seeds):
+        return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    latents = torch.zeros(2, 3, 4)
+    together = draw_step(latents, 50, 4.0, 12.0, generators(1, 2))
+    first, second = (draw_step(latents[:1], 50, 4.0, 12.0, generators(seed)) for seed in (1, 2))
+    for name in ("noise", "solver_index", "w"):
+        assert torch.equal(getattr(together, name), torch.cat([getattr(first, name), getattr(second, name)]))
+    with pytest.raises(ValueError, match="got 1 for 2 samples"):
+        draw_step(latents, 50, 4.0, 12.0, generators(1))
+
+
 @pytest.mark.parametrize(("w_min", "w_max"), [(9.0, 4.0), (4.0, 4.0), (-1.0, 4.0)])
 def test_an_impossible_range_of_guidance_is_refused(w_min, w_max):
     with pytest.raises(ValueError, match=f"got w_min={w_min}, w_max={w_max}"):

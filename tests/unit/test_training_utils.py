@@ -29,7 +29,7 @@ def train(config, after=lambda run: None):
     model = run.accelerator.prepare(torch.nn.Linear(3, 1, bias=False))
     with torch.no_grad():
         model.weight.zero_()
-    optimizer, schedule = run.optimizer(model.parameters())
+    optimizer = run.optimizer(model.parameters())
     averaged = run.averaged(model)
     run.resume()
     while run.step < config.max_train_steps:
@@ -38,7 +38,6 @@ def train(config, after=lambda run: None):
         run.accelerator.backward(loss)
         optimizer.step()
         optimizer.zero_grad()
-        schedule.step()
         run.after_step(loss=loss)
         after(run)
     return model.weight.detach(), averaged.weight

@@ -116,16 +116,18 @@ def test_a_share_of_examples_has_no_caption(clips):
 
 def test_batches_have_one_length_and_a_total(clips):
     drawer = ExampleDrawer(clips, Wordings(), [0.01, 0.04], [1.0, 1.0], 0.08, samples_multiple=32)
-    shapes = {drawer.draw(generator(seed))[0].shape for seed in range(20)}
+    lengths = {drawer.draw_length(generator(seed)) for seed in range(20)}
+    shapes = {drawer.draw(length, [generator()] * drawer.batch_sizes[length])[0].shape for length in lengths}
     # 0.01 s = 160 samples = 5 * 32, eight to a batch of 0.08 s; 0.04 s = 640 samples, two to a batch.
     assert shapes == {(8, 160), (2, 640)}
 
 
-def test_the_same_generator_draws_the_same_batch(clips):
+def test_an_example_depends_on_its_own_generator_alone(clips):
     drawer = ExampleDrawer(clips, Wordings(), [0.01], [1.0], 0.08, samples_multiple=32)
-    (first, examples), (again, _), (other, _) = (drawer.draw(generator(seed)) for seed in (1, 1, 2))
-    assert torch.equal(first, again) and not torch.equal(first, other)
-    assert torch.equal(first[0], examples[0].waveform)
+    together, examples = drawer.draw(0, [generator(seed) for seed in (1, 2)])
+    apart = [drawer.draw(0, [generator(seed)])[0][0] for seed in (1, 2)]
+    assert torch.equal(together, torch.stack(apart)) and not torch.equal(*apart)
+    assert torch.equal(together[0], examples[0].waveform)
 
 
 def test_impossible_lengths_are_refused(clips):
