@@ -3,6 +3,7 @@
 
 import copy
 import json
+import math
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from accelerate.utils import gather_object, set_seed
 from diffusers.optimization import get_scheduler
 from transformers import HfArgumentParser
 
+from .audio.io import replacing
 from .consistency import update_ema
 from .data.captioned_audio import load_clips
 from .data.captions import ExampleDrawer, Wordings
@@ -153,6 +155,14 @@ def checkpoint_names(output_dir):
         for path in Path(output_dir).glob("checkpoint-*")
         if path.is_dir() and path.name.removeprefix("checkpoint-").isdigit()
     ]
+
+
+def step_of_line(line):
+    r"""The step of a line of the log; infinite where a killed run left half a line."""
+    try:
+        return json.loads(line)["step"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        return math.inf
 
 
 def refuse_another_run(output_dir):
@@ -316,6 +326,16 @@ class TrainingRun:
             source = self.output_dir / max(names, key=checkpoint_step)
         self.accelerator.load_state(str(source))
         self.step = checkpoint_step(Path(source).name)
+        if self.accelerator.is_main_process:
+            self._forget_lines_beyond(self.step)
+
+    def _forget_lines_beyond(self, step):
+        """Drop from the log what a stopped run wrote after its last checkpoint: it is about to be written again."""
+        log = self.output_dir / "log.jsonl"
+        if log.is_file():
+            kept = [line for line in log.read_text().splitlines(True) if step_of_line(line) <= step]
+            with replacing(log) as temporary:
+                temporary.write_text("".join(kept))
 
     def discriminator_step(self, discriminators, real, generated, optimizer):
         r"""

@@ -5,10 +5,16 @@ import csv
 import importlib.util
 import json
 import math
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 import torch
+from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+from safetensors.torch import load_file
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LCMAudioScheduler
 from audiolcm_diffusers.audio.io import write_audio
@@ -159,7 +165,9 @@ def test_a_student_is_no_teacher(trained, data_dir, tmp_path):
         )
 
 
-def test_a_teacher_goes_on_from_a_student(trained, data_dir, tmp_path):
+def test_a_teacher_goes_on_from_a_student(trained, data_dir, tmp_path, monkeypatch):
+    # A backend that is chosen for one model becomes the default of all: diffusers' default is put back after the test.
+    monkeypatch.setattr(_AttentionBackendRegistry, "_active_backend", _AttentionBackendRegistry._active_backend)
     # At a learning rate of next to nothing, the teacher keeps the student's weights, all but the guidance embedding.
     run_script(
         "train_text_to_audio",
@@ -235,6 +243,96 @@ def test_a_vocoder_goes_on_from_a_trained_one(trained, data_dir, tmp_path):
     )
     mel = torch.randn(1, 80, 8, generator=torch.Generator().manual_seed(0)) - 3
     torch.testing.assert_close(after(mel), before(mel), atol=1e-5, rtol=1e-4)
+
+
+def distillation_options(trained, data_dir, output_dir):
+    return {
+        "data_dir": data_dir,
+        "output_dir": output_dir,
+        "teacher_dir": trained / "teacher/model",
+        "vocoder_dir": trained / "vocoder/model",
+        "durations_s": "0.256,0.512",
+        "duration_shares": "0.5,0.5",
+        "warmup_steps": 1,
+        "logging_steps": 1,
+        "learning_rate": 1e-3,
+    }
+
+
+def distil(trained, data_dir, output_dir, processes=1, **options):
+    """Distil, three steps by default; the losses, and the student's weights."""
+    options = {**distillation_options(trained, data_dir, output_dir), "max_train_steps": 3, **options}
+    if processes == 1:
+        run_script("train_audiolcm_distill", "DistillationConfig", **options)
+    else:
+        # On CPUs of one machine accelerate's own launcher starts one process, whatever it is told.
+        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        process = start_script("train_audiolcm_distill", launch, **options)
+        _, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors[-3000:]
+    return losses_and_weights(output_dir)
+
+
+def start_script(name, launch=(), **options):
+    flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
+    return subprocess.Popen(
+        [sys.executable, *launch, str(TRAINING / f"{name}.py"), *flags],
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def losses_and_weights(output_dir):
+    lines = [json.loads(line) for line in (output_dir / "log.jsonl").read_text().splitlines()]
+    weights = load_file(output_dir / "model/transformer/diffusion_pytorch_model.safetensors")
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
+    return [line["loss"] for line in lines], torch.cat([weights[name].flatten() for name in sorted(weights)])
+
+
+def assert_the_same_training(first, second):
+    torch.testing.assert_close(first[0], second[0], atol=2e-5, rtol=0)  # logged with five digits
+    # Sums in another order; where a gradient is next to nothing, Adam makes a step of the difference.
+    assert float(torch.linalg.vector_norm(first[1] - second[1]) / torch.linalg.vector_norm(first[1])) < 1e-4
+
+
+def test_accumulated_batches_train_as_one_of_their_size(trained, data_dir, tmp_path):
+    whole = distil(trained, data_dir, tmp_path / "whole", seconds_per_batch=1.024)
+    halves = distil(trained, data_dir, tmp_path / "halves", seconds_per_batch=0.512, gradient_accumulation_steps=2)
+    other = distil(trained, data_dir, tmp_path / "other", seconds_per_batch=1.024, seed=1)
+    assert_the_same_training(whole, halves)
+    with pytest.raises(AssertionError):
+        assert_the_same_training(whole, other)
+
+
+def test_two_processes_train_as_one_with_twice_the_batch(trained, data_dir, tmp_path):
+    whole = distil(trained, data_dir, tmp_path / "whole", seconds_per_batch=1.024)
+    pair = distil(trained, data_dir, tmp_path / "pair", processes=2, seconds_per_batch=0.512)
+    assert_the_same_training(whole, pair)
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(trained, data_dir, tmp_path):
+    options = {
+        "seconds_per_batch": 0.512,
+        "gradient_accumulation_steps": 2,
+        "checkpointing_steps": 2,
+        "max_train_steps": 40,
+    }
+    whole = distil(trained, data_dir, tmp_path / "whole", **options)
+    process = start_script(
+        "train_audiolcm_distill",
+        **distillation_options(trained, data_dir, tmp_path / "killed"),
+        **options,
+    )
+    while not list((tmp_path / "killed").glob("checkpoint-[4-9]")) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert not (tmp_path / "killed/model").exists()
+    resumed = distil(trained, data_dir, tmp_path / "killed", resume_from_checkpoint="latest", **options)
+    assert resumed[0] == whole[0] and len(whole[0]) == 40
+    assert torch.equal(resumed[1], whole[1])
 
 
 @pytest.mark.parametrize(("name", "value"), [("num_solver_steps", 0), ("solver", "euler"), ("loss_type", "l1")])
