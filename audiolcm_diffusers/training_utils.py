@@ -2,6 +2,7 @@
 """What the training scripts share and the paper would not print: options, checkpoints, logs, averaged weights."""
 
 import copy
+import csv
 import json
 import math
 import os
@@ -36,8 +37,16 @@ def option(default, help_text):
 class RunConfig:
     r"""Options of every training script."""
 
-    data_dir: str = field(metadata={"help": "Folder with `metadata.csv` (file_name, caption) and the audio."})
+    data_dir: str = field(
+        metadata={
+            "help": "Folder with `metadata.csv` or `.jsonl` (file_name, caption) and the audio, or a `.tsv` file "
+            "(name, audio_path, caption)."
+        }
+    )
     output_dir: str = field(metadata={"help": "Where checkpoints, logs and the trained model go."})
+    max_bad_fraction: float = option(
+        0.05, "Share of the clips that may be unusable; they are left out and listed in `bad_clips.csv`."
+    )
     max_train_steps: int = option(10000, "Optimisation steps in all.")
     batch_size: int = option(16, "Clips in a batch, on each process.")
     gradient_accumulation_steps: int = option(1, "Batches whose gradients make one step.")
@@ -64,6 +73,8 @@ class RunConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"Expected {name} >= 1, got {getattr(self, name)}.")
+        if not 0.0 <= self.max_bad_fraction <= 1.0:
+            raise ValueError(f"Expected 0 <= max_bad_fraction <= 1, got {self.max_bad_fraction}.")
         if not 0.0 <= self.ema_decay <= 1.0:
             raise ValueError(f"Expected 0 <= ema_decay <= 1, got {self.ema_decay}.")
         if not self.learning_rate > 0.0:
@@ -91,10 +102,10 @@ class CaptionedRunConfig(RunConfig):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
 
-    def example_drawer(self, samples_multiple, sampling_rate):
+    def example_drawer(self, clips, samples_multiple, sampling_rate):
         r"""The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe."""
         return ExampleDrawer(
-            load_clips(self.data_dir, sampling_rate),
+            clips,
             Wordings() if self.wordings is None else Wordings.from_json(self.wordings),
             [float(duration) for duration in self.durations_s.split(",")],
             [float(share) for share in self.duration_shares.split(",")],
@@ -235,6 +246,23 @@ class TrainingRun:
         if self.accelerator.is_main_process:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             (self.output_dir / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
+
+    def load_clips(self, sampling_rate=16000):
+        r"""
+        Read the dataset. What is left out is counted, and listed in `bad_clips.csv` in the output folder, even where
+        it is too much to go on.
+        """
+        bad = []
+        try:
+            return load_clips(self.config.data_dir, sampling_rate, self.config.max_bad_fraction, bad)
+        finally:
+            if bad and self.accelerator.is_main_process:
+                report = self.output_dir / "bad_clips.csv"
+                with replacing(report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                    writer = csv.writer(file)
+                    writer.writerow(["file_name", "reason"])
+                    writer.writerows([clip.name, clip.reason] for clip in bad)
+                print(f"{len(bad)} unusable clips are listed in {report}", flush=True)
 
     def _request_stop(self, signal_number, frame):
         self._stop_requested = True

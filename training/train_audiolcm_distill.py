@@ -80,7 +80,8 @@ def main(config):
     vae, teacher = pipe.vae.requires_grad_(False), pipe.transformer.requires_grad_(False)
     schedule = SolverSchedule.from_scheduler(pipe.scheduler, config.num_solver_timesteps, device=accelerator.device)
     samples_per_latent = pipe.hop_length * pipe.latent_hop
-    drawer = config.example_drawer(samples_per_latent, vae.config.sampling_rate)
+    clips = run.load_clips(vae.config.sampling_rate)
+    drawer = config.example_drawer(clips, samples_per_latent, vae.config.sampling_rate)
     uncond_prompt_embeds, _ = pipe.encode_prompt("", do_classifier_free_guidance=False)
 
     student = student_from_teacher(teacher, config.guidance_embedding_dim)

@@ -20,7 +20,6 @@ from audiolcm_diffusers.data.captioned_audio import (
     draw_crops,
     draw_gains_db,
     gain_mel,
-    load_clips,
 )
 from audiolcm_diffusers.models.autoencoder_kl_mel_1d import MelAttentionBlock1D, MelResnetBlock1D
 from audiolcm_diffusers.models.discriminators import Discriminators, PatchDiscriminator2D
@@ -203,7 +202,7 @@ def latent_scale(vae, mels, config):
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
-    mels = clip_mels(load_clips(config.data_dir))
+    mels = clip_mels(run.load_clips())
 
     if config.autoencoder_dir is not None:
         vae = AutoencoderKLMel1D.from_pretrained(config.autoencoder_dir)

@@ -151,7 +151,8 @@ def main(config):
     accelerator = run.accelerator
     vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
     samples_per_latent = 256 * vae.temporal_compression_ratio
-    drawer = config.example_drawer(samples_per_latent, vae.config.sampling_rate)
+    clips = run.load_clips(vae.config.sampling_rate)
+    drawer = config.example_drawer(clips, samples_per_latent, vae.config.sampling_rate)
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,

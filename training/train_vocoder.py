@@ -19,7 +19,6 @@ from audiolcm_diffusers.data.captioned_audio import (
     crop_or_pad,
     draw_crops,
     draw_gains_db,
-    load_clips,
 )
 from audiolcm_diffusers.models.discriminators import (
     Discriminators,
@@ -125,7 +124,7 @@ def spectral_distance(generated, real):
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
-    clips = load_clips(config.data_dir)
+    clips = run.load_clips()
     waveforms = [clip.waveform for clip in clips]
     vae = None
     if config.vae_dir is not None:

@@ -2,6 +2,7 @@
 """Captioned audio in the `audiofolder` layout, and random crops of it."""
 
 import csv
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,35 +34,149 @@ class Clip:
     waveform: torch.Tensor
 
 
-def load_clips(data_dir, sampling_rate=16000):
+@dataclass(frozen=True)
+class BadClip:
     r"""
-    Read a folder with a `metadata.csv` (columns `file_name` and `caption`) into memory.
+    A row of the metadata that training leaves out.
 
     Args:
-        data_dir (`str` or `Path`): The folder.
-        sampling_rate (`int`, defaults to 16000): Rate in Hz to which clips are resampled.
+        name (`str`): File name as in the metadata.
+        reason (`str`): What is wrong with it.
+    """
+
+    name: str
+    reason: str
+
+
+def read_metadata(data):
+    r"""
+    List the clips of a dataset without opening them.
+
+    Args:
+        data (`str` or `Path`):
+            A folder in the `audiofolder` layout, with a `metadata.csv` or `metadata.jsonl` whose rows have `file_name`
+            and `caption`; or a `.tsv` file in the published layout, with columns `name`, `audio_path` and `caption`,
+            whose paths are relative to the file's folder unless they are absolute.
 
     Returns:
-        `list[Clip]`: The clips in the order of the file.
+        `list[tuple[str, str, Path]]`: Name, caption (empty where there is none) and path of every row.
 
     Raises:
-        ValueError: If the folder has no `metadata.csv`, or a column, caption or clip is missing.
+        ValueError: If there is no such file, it lacks a column, or has a line that cannot be read.
     """
-    metadata = Path(data_dir) / "metadata.csv"
-    if not metadata.is_file():
-        raise ValueError(f"Expected a `metadata.csv` with columns file_name and caption in {str(data_dir)!r}.")
-    clips = []
-    with metadata.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines, restval="")
-        missing = {"file_name", "caption"} - set(reader.fieldnames or ())
+    data = Path(data)
+    if data.suffix.lower() == ".tsv":
+        if not data.is_file():
+            raise ValueError(f"There is no file {str(data)!r}.")
+        rows = _rows_of_table(data, ("name", "audio_path", "caption"), "\t")
+        return [(row["name"], row["caption"], data.parent / row["audio_path"]) for row in rows]
+    if (data / "metadata.csv").is_file():
+        rows = _rows_of_table(data / "metadata.csv", ("file_name", "caption"), ",")
+    elif (data / "metadata.jsonl").is_file():
+        rows = _rows_of_json_lines(data / "metadata.jsonl", ("file_name", "caption"))
+    else:
+        raise ValueError(
+            f"Expected a folder with `metadata.csv` or `metadata.jsonl` (file_name and caption), or a `.tsv` file "
+            f"(name, audio_path and caption), got {str(data)!r}."
+        )
+    return [(row["file_name"], row["caption"], data / row["file_name"]) for row in rows]
+
+
+def _rows_of_table(path, columns, delimiter):
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        reader = csv.DictReader(lines, restval="", delimiter=delimiter)
+        missing = set(columns) - set(reader.fieldnames or ())
         if missing:
-            raise ValueError(f"{metadata} has no column {sorted(missing)}; it has {reader.fieldnames}.")
-        for row in reader:
-            if not row["caption"].strip():
-                raise ValueError(f"{metadata}: {row['file_name']!r} has no caption.")
-            waveform = read_audio(metadata.parent / row["file_name"], sampling_rate=sampling_rate)
-            stored = (waveform.clamp(-1.0, 1.0) * INT16_SCALE).round().to(torch.int16)
-            clips.append(Clip(row["file_name"], row["caption"].strip(), stored))
+            raise ValueError(f"{path} has no column {sorted(missing)}; it has {reader.fieldnames}.")
+        return [{column: row[column].strip() for column in columns} for row in reader]
+
+
+def _rows_of_json_lines(path, columns):
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}, line {number}, is no JSON: {error}") from error
+        if not isinstance(row, dict) or not row.get("file_name"):
+            raise ValueError(f"{path}, line {number}: expected an object with file_name and caption, got {line!r}.")
+        rows.append({column: str(row.get(column) or "").strip() for column in columns})
+    return rows
+
+
+def read_clip(name, caption, path, sampling_rate=16000):
+    r"""
+    Read a recording and refuse what nothing can be learnt from.
+
+    Args:
+        name, caption (`str`), path (`Path`): From [`read_metadata`].
+        sampling_rate (`int`, defaults to 16000): Rate in Hz to which it is resampled.
+
+    Returns:
+        [`Clip`].
+
+    Raises:
+        ValueError: If the caption is empty, or the file is missing, unreadable, cut off, empty, silent or not finite.
+    """
+    if not caption:
+        raise ValueError(f"{name!r} has no caption.")
+    waveform = read_audio(path, sampling_rate=sampling_rate)
+    if is_cut_off(path):
+        raise ValueError(f"{str(path)!r} ends before its header says.")
+    stored = (waveform.clamp(-1.0, 1.0) * INT16_SCALE).round().to(torch.int16)
+    if not stored.any():
+        raise ValueError(f"{str(path)!r} is silent.")
+    return Clip(name, caption, stored)
+
+
+def is_cut_off(path):
+    r"""
+    Whether a RIFF WAV file is shorter than its header says, as after an interrupted copy. libsndfile reads what is
+    left of such a file without a word; compressed formats it refuses itself.
+    """
+    with Path(path).open("rb") as file:
+        riff, size = file.read(4), int.from_bytes(file.read(4), "little")
+    # A writer to a pipe, which cannot go back to the header, leaves 0 or the highest number there.
+    return riff == b"RIFF" and 0 < size < 2**32 - 64 and size + 8 > Path(path).stat().st_size + 1
+
+
+def load_clips(data, sampling_rate=16000, max_bad_fraction=0.0, bad_clips=None):
+    r"""
+    Read a dataset into memory, leaving out what cannot be used.
+
+    Args:
+        data (`str` or `Path`): Folder or `.tsv` file, see [`read_metadata`].
+        sampling_rate (`int`, defaults to 16000): Rate in Hz to which clips are resampled.
+        max_bad_fraction (`float`, defaults to 0.0): Share of the rows that may be left out.
+        bad_clips (`list`, *optional*): Is extended by a [`BadClip`] for every row left out.
+
+    Returns:
+        `list[Clip]`: The usable clips in the order of the metadata.
+
+    Raises:
+        ValueError:
+            If the metadata cannot be read or names no clip, or if more than `max_bad_fraction` of its clips are bad;
+            the message then lists them.
+    """
+    rows = read_metadata(data)
+    clips, bad = [], []
+    for row in rows:
+        try:
+            clips.append(read_clip(*row, sampling_rate))
+        except ValueError as error:
+            bad.append(BadClip(row[0], str(error)))
+    if bad_clips is not None:
+        bad_clips.extend(bad)
+    if len(bad) > max_bad_fraction * len(rows):
+        listed = "\n".join(clip.reason for clip in bad)
+        raise ValueError(
+            f"{len(bad)} of {len(rows)} clips of {str(data)!r} cannot be used, more than the share of "
+            f"{max_bad_fraction} that is allowed:\n{listed}"
+        )
+    if not clips:
+        raise ValueError(f"{str(data)!r} names no clip.")
     return clips
 
 

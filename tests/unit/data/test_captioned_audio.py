@@ -1,7 +1,9 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import json
 import math
 
 import pytest
+import soundfile
 import torch
 
 from audiolcm_diffusers import log_mel_spectrogram
@@ -78,6 +80,73 @@ def test_incomplete_folder_is_refused(folder, metadata, told):
         (folder / "metadata.csv").write_text(metadata)
     with pytest.raises(ValueError, match=told):
         load_clips(folder)
+
+
+def test_json_lines_and_the_published_table_say_the_same(folder, tmp_path):
+    expected = [(clip.name, clip.caption) for clip in load_clips(folder)]
+    rows = [("more/high.flac", "a high tone, steady"), ("low.wav", "a low tone")]
+    lines = [json.dumps({"file_name": name, "caption": caption, "licence": "CC0"}) for name, caption in rows]
+    (folder / "metadata.csv").unlink()
+    (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n\n")
+    assert [(clip.name, clip.caption) for clip in load_clips(folder)] == expected
+
+    table = "name\tdataset\taudio_path\tcaption\tduration\n"
+    table += f"one\tmine\tmore/high.flac\ta high tone, steady\t0.5\ntwo\tmine\t{folder / 'low.wav'}\ta low tone\t0.5\n"
+    (folder / "data.tsv").write_text(table)
+    clips = load_clips(folder / "data.tsv")
+    assert [(clip.name, clip.caption) for clip in clips] == [("one", rows[0][1]), ("two", rows[1][1])]
+
+
+def spoil(folder):
+    """A folder with a bad clip of every kind behind two good ones."""
+    noise = 0.1 * torch.randn(8000, generator=torch.Generator().manual_seed(0))
+    soundfile.write(folder / "nan.wav", torch.full((100,), float("nan")).numpy(), 16000, subtype="FLOAT")
+    soundfile.write(folder / "empty.wav", noise[:0].numpy(), 16000)
+    write_audio(folder / "silent.wav", torch.zeros(8000))
+    write_audio(folder / "whole.wav", noise)
+    write_audio(folder / "whole.flac", noise)
+    for name in ("whole.wav", "whole.flac"):
+        (folder / name.replace("whole", "cut")).write_bytes((folder / name).read_bytes()[:5000])
+    (folder / "text.wav").write_text("no sound")
+    bad = ["lost.wav", "nan.wav", "empty.wav", "silent.wav", "cut.wav", "cut.flac", "text.wav"]
+    lines = [f"{name},CC0,a sound" for name in bad]
+    with (folder / "metadata.csv").open("a") as file:
+        file.write("\n".join([*lines, "whole.wav,CC0,"]) + "\n")
+    return [*bad, "whole.wav"]
+
+
+def test_bad_clips_are_left_out_and_told(folder):
+    names = spoil(folder)
+    bad = []
+    clips = load_clips(folder, max_bad_fraction=0.8, bad_clips=bad)
+    assert [clip.name for clip in clips] == ["more/high.flac", "low.wav"]
+    assert [clip.name for clip in bad] == names
+    reasons = [clip.reason for clip in bad]
+    tellings = ["no audio file", "NaN", "no samples", "silent", "ends before", "cut.flac", "text.wav", "no caption"]
+    for reason, told in zip(reasons, tellings):
+        assert told in reason
+
+
+def test_too_many_bad_clips_stop_with_their_list(folder):
+    names = spoil(folder)
+    with pytest.raises(ValueError, match="8 of 10 clips .* share of 0.7") as stop:
+        load_clips(folder, max_bad_fraction=0.7)
+    assert all(name in str(stop.value) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("{", "line 1, is no JSON"),
+        ('{"caption": "a"}', "line 1: expected an object"),
+        ("[]", "line 1"),
+        ("", "no clip"),
+    ],
+)
+def test_broken_json_lines_are_refused(tmp_path, lines, told):
+    (tmp_path / "metadata.jsonl").write_text(lines)
+    with pytest.raises(ValueError, match=told):
+        load_clips(tmp_path)
 
 
 def test_mels_cover_the_clip():
