@@ -102,6 +102,11 @@ class CaptionedRunConfig(RunConfig):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
 
+    @property
+    def longest_s(self):
+        r"""`float`: longest of the lengths, what a trained pipeline makes by default."""
+        return max(float(duration) for duration in self.durations_s.split(","))
+
     def example_drawer(self, clips, samples_multiple, sampling_rate):
         r"""The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe."""
         return ExampleDrawer(

@@ -139,7 +139,7 @@ def main(config):
     )
     student_pipe = AudioLCMPipeline(
         **components,
-        default_audio_length_in_s=pipe.config.default_audio_length_in_s,
+        default_audio_length_in_s=config.longest_s,
         max_audio_length_in_s=pipe.config.max_audio_length_in_s,
     )
     run.save_model(student_pipe)

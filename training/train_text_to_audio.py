@@ -224,7 +224,7 @@ def main(config):
         transformer=averaged.transformer,
         scheduler=scheduler,
         vocoder=None if config.vocoder_dir is None else BigVGANVocoder.from_pretrained(config.vocoder_dir),
-        default_audio_length_in_s=max(float(duration) for duration in config.durations_s.split(",")),
+        default_audio_length_in_s=config.longest_s,
     )
     run.save_model(pipe)
 
