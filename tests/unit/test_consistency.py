@@ -13,6 +13,7 @@ from audiolcm_diffusers.consistency import (
     boundary_scalings,
     consistency_function,
     ddim_step,
+    dpm_solver_multistep_step,
     dynamic_threshold,
     guidance_embedding,
     guide,
@@ -286,6 +287,26 @@ def test_a_distillation_target_of_the_published_model():
 
 
 # training
+
+
+def test_dpm_solver_multistep_step_by_hand():
+    # alpha / sigma is 1/2, 1 and 2 at the three timesteps, so h = ln 2 = h_before, and D = 1.5 * 2 - 0.5 * 1 = 2.5.
+    # keep = sqrt(0.2 / 0.5), exp(-h) - 1 = -1/2: sqrt(0.4) * 1 + sqrt(0.8) / 2 * 2.5.
+    before, now, then = (torch.tensor([value]) for value in (0.2, 0.5, 0.8))
+    ones = torch.ones(1, 2, 3)
+    arrived = dpm_solver_multistep_step(2 * ones, ones, ones, before, now, then)
+    torch.testing.assert_close(arrived, ones * (math.sqrt(0.4) + 1.25 * math.sqrt(0.8)))
+
+
+def test_dpm_solver_multistep_step_without_a_change_is_ddim():
+    generator = torch.Generator().manual_seed(0)
+    x0_hat, eps_hat = torch.randn(2, 2, 3, 4, generator=generator)
+    now, then = torch.tensor([0.3, 0.5]), torch.tensor([0.6, 0.9])
+    sample = add_noise(x0_hat, eps_hat, now)
+    expected = ddim_step(x0_hat, eps_hat, then)
+    torch.testing.assert_close(dpm_solver_multistep_step(x0_hat, x0_hat, sample, now / 2, now, then), expected)
+    # Nor is there anything to extrapolate where the step before led nowhere.
+    torch.testing.assert_close(dpm_solver_multistep_step(x0_hat, eps_hat, sample, now, now, then), expected)
 
 
 def test_pseudo_huber_loss_by_hand():
