@@ -3,6 +3,7 @@
 
 import copy
 import csv
+import importlib.util
 import json
 import math
 import os
@@ -18,9 +19,11 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object, set_seed
 from diffusers.optimization import get_scheduler
+from PIL import Image
 from transformers import HfArgumentParser
 
-from .audio.io import replacing
+from .audio.io import replacing, write_audio
+from .audio.plots import plot_mels
 from .consistency import update_ema
 from .data.captioned_audio import load_clips
 from .data.captions import ExampleDrawer, Wordings
@@ -28,9 +31,28 @@ from .models.discriminators import discriminator_loss, generator_losses
 from .pipelines.prompt_events import format_events, structured_caption
 
 
+TRACKERS = ("tensorboard", "wandb")
+
+
 def option(default, help_text):
     r"""A dataclass field with a help text, which `HfArgumentParser` turns into a flag."""
     return field(default=default, metadata={"help": help_text})
+
+
+def trackers_named(report_to):
+    r"""
+    The trackers that `--report_to` names.
+
+    Raises:
+        ValueError: If one is unknown or not installed.
+    """
+    names = [] if report_to == "none" else report_to.split(",")
+    for name in names:
+        if name not in TRACKERS:
+            raise ValueError(f"Expected report_to to name {', '.join(TRACKERS)} or none, got {report_to!r}.")
+        if importlib.util.find_spec(name) is None:
+            raise ValueError(f"{name} is not installed: `pip install {name}`, or --report_to none.")
+    return names
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,7 @@ class RunConfig:
     checkpoints_total_limit: int = option(2, "Checkpoints kept.")
     resume_from_checkpoint: str | None = option(None, '"latest" or the path of a `checkpoint-<step>` folder.')
     logging_steps: int = option(20, "Steps between lines of the log.")
+    report_to: str = option("tensorboard", '"tensorboard", "wandb", several with commas between, or "none".')
     mixed_precision: str = option("no", '"no", "fp16" or "bf16"; recent CPUs train up to a third faster in bf16.')
     compile: bool = option(False, "Compile the networks with torch.compile; pays off in runs of many minutes.")
 
@@ -73,6 +96,7 @@ class RunConfig:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"Expected {name} >= 1, got {getattr(self, name)}.")
+        trackers_named(self.report_to)
         if not 0.0 <= self.max_bad_fraction <= 1.0:
             raise ValueError(f"Expected 0 <= max_bad_fraction <= 1, got {self.max_bad_fraction}.")
         if not 0.0 <= self.ema_decay <= 1.0:
@@ -92,12 +116,23 @@ class CaptionedRunConfig(RunConfig):
     mixture_share: float = option(0.2, "Share of examples with two sounds.")
     unconditional_share: float = option(0.1, "Share of examples without caption.")
     max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
+    validation_prompts: str = option(
+        "a dog barking;rain falling;a clock ticking;a baby crying",
+        "Prompts of validation, with semicolons between.",
+    )
+    validation_steps: int = option(0, "Steps between validations, sounds and mels in `validation`; 0 for none.")
+    validation_inference_steps: int = option(25, "Steps in which a teacher makes them; a student takes its own two.")
     attention_backend: str | None = option(
         None, 'Attention backend of diffusers; on a CPU "_native_math" trains faster on sounds of some seconds.'
     )
 
     def __post_init__(self):
         super().__post_init__()
+        if self.validation_steps < 0 or self.validation_inference_steps < 1:
+            raise ValueError(
+                "Expected validation_steps >= 0 and validation_inference_steps >= 1, got "
+                f"{self.validation_steps} and {self.validation_inference_steps}."
+            )
         for name in ("mixture_share", "unconditional_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
@@ -217,6 +252,33 @@ def save_folder(save, folder):
     shutil.rmtree(replaced, ignore_errors=True)
 
 
+def track_sounds(tracker, prompts, waveforms, sampling_rate, picture, step):
+    r"""
+    Show a tracker what validation made.
+
+    Args:
+        tracker (`accelerate.tracking.GeneralTracker`): TensorBoard's or wandb's.
+        prompts (`list[str]`): What was asked for.
+        waveforms (`list[torch.Tensor]`): A sound each, or none without a vocoder.
+        sampling_rate (`int`): Samples per second.
+        picture (`Path`): PNG of the mels.
+        step (`int`): Step of the training run.
+    """
+    if tracker.name == "tensorboard":
+        for prompt, waveform in zip(prompts, waveforms):
+            tracker.writer.add_audio(prompt, waveform, step, sample_rate=sampling_rate)
+        with Image.open(picture) as image:
+            tracker.writer.add_image("mels", np.asarray(image.convert("RGB")), step, dataformats="HWC")
+    else:
+        import wandb
+
+        sounds = {
+            prompt: wandb.Audio(waveform.numpy(), sample_rate=sampling_rate)
+            for prompt, waveform in zip(prompts, waveforms)
+        }
+        tracker.log({**sounds, "mels": wandb.Image(str(picture))}, step=step)
+
+
 class TrainingRun:
     r"""
     One run: an accelerator, the step count, averaged weights, logs and checkpoints.
@@ -228,11 +290,15 @@ class TrainingRun:
     def __init__(self, config):
         self.config = config
         self.accelerator = Accelerator(
-            mixed_precision=config.mixed_precision, gradient_accumulation_steps=config.gradient_accumulation_steps
+            mixed_precision=config.mixed_precision,
+            gradient_accumulation_steps=config.gradient_accumulation_steps,
+            log_with=trackers_named(config.report_to) or None,
+            project_dir=config.output_dir,
         )
         # Ranks that draw the same noise would train on one batch twice.
         set_seed(config.seed, device_specific=True)
         self.step = 0
+        self.validation_pipeline = None
         self._batches = 0  # of this step, so far
         self._ema = {}
         self._schedules = []
@@ -251,6 +317,9 @@ class TrainingRun:
         if self.accelerator.is_main_process:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             (self.output_dir / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
+        # Trackers know numbers and text.
+        options = {name: str(value) if value is None else value for name, value in asdict(config).items()}
+        self.accelerator.init_trackers("audiolcm", config=options)
 
     def load_clips(self, sampling_rate=16000):
         r"""
@@ -444,10 +513,37 @@ class TrainingRun:
             print(json.dumps(line), flush=True)
             with (self.output_dir / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
+            self.accelerator.log({name: value for name, value in line.items() if name != "step"}, step=self.step)
         if saves or stops:
             self.save_checkpoint()
+        every = getattr(self.config, "validation_steps", 0)
+        if self.validation_pipeline is not None and every and (last or self.step % every == 0):
+            self._validate()
         if stops and not last:
             raise SystemExit(143)
+
+    @torch.no_grad()
+    def _validate(self):
+        """Make the validation prompts' sounds with the same noise every time, on the main process."""
+        if self.accelerator.is_main_process:
+            prompts = self.config.validation_prompts.split(";")
+            pipe = self.validation_pipeline()
+            pipe.set_progress_bar_config(disable=True)
+            folder = self.output_dir / "validation" / f"step-{self.step}"
+            folder.mkdir(parents=True, exist_ok=True)
+            mels, waveforms = [], []
+            for index, prompt in enumerate(prompts):
+                noise = torch.Generator().manual_seed(self.config.seed + index)
+                steps = {} if pipe.is_student else {"num_inference_steps": self.config.validation_inference_steps}
+                mel = pipe(prompt, generator=noise, output_type="mel", **steps).audios
+                mels.append(torch.as_tensor(mel)[0].float().cpu())
+                if pipe.vocoder is not None:
+                    waveforms.append(pipe.vocoder(torch.as_tensor(mel).to(pipe.vocoder.device))[0].float().cpu())
+                    write_audio(folder / f"{index:02d}.wav", waveforms[-1], pipe.sampling_rate)
+            plot_mels(folder / "mels.png", mels, captions=prompts)
+            for tracker in self.accelerator.trackers:
+                track_sounds(tracker, prompts, waveforms, pipe.sampling_rate, folder / "mels.png", self.step)
+        self.accelerator.wait_for_everyone()
 
     def _mean_losses(self):
         """Means of the losses since the last line of the log, over all processes; a rank may lack some."""
@@ -486,6 +582,10 @@ class TrainingRun:
         self.accelerator.wait_for_everyone()
 
     def save_model(self, model, name="model"):
-        r"""Write the `save_pretrained` folder of a model or pipeline into the output folder, on the main process."""
+        r"""
+        Write the `save_pretrained` folder of a model or pipeline into the output folder, on the main process, and end
+        the run.
+        """
         if self.accelerator.is_main_process:
             save_folder(model.save_pretrained, self.output_dir / name)
+        self.accelerator.end_training()

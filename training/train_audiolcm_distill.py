@@ -94,6 +94,20 @@ def main(config):
             network.compile()
     averaged = run.averaged(student)
     optimizer = run.optimizer(student.parameters())
+
+    def pipeline():
+        components = dict(pipe.components)
+        components["transformer"] = averaged
+        components["scheduler"] = LCMAudioScheduler.from_config(
+            pipe.scheduler.config, original_inference_steps=config.num_solver_timesteps
+        )
+        return AudioLCMPipeline(
+            **components,
+            default_audio_length_in_s=config.longest_s,
+            max_audio_length_in_s=pipe.config.max_audio_length_in_s,
+        )
+
+    run.validation_pipeline = pipeline
     run.resume()
     student.train()
 
@@ -132,17 +146,7 @@ def main(config):
             optimizer.zero_grad()
         run.after_step(names=clip_names(examples), loss=loss)
 
-    components = dict(pipe.components)
-    components["transformer"] = averaged
-    components["scheduler"] = LCMAudioScheduler.from_config(
-        pipe.scheduler.config, original_inference_steps=config.num_solver_timesteps
-    )
-    student_pipe = AudioLCMPipeline(
-        **components,
-        default_audio_length_in_s=config.longest_s,
-        max_audio_length_in_s=pipe.config.max_audio_length_in_s,
-    )
-    run.save_model(student_pipe)
+    run.save_model(pipeline())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Train a teacher: a latent diffusion transformer, together with a T5 encoder and 
 Without `--vocoder_dir` it is loaded with `vocoder=None` and gives latents and mels.
 """
 
+import copy
 import json
 from dataclasses import dataclass
 
@@ -180,6 +181,25 @@ def main(config):
     ]
     optimizer = run.optimizer(groups, betas=(0.9, 0.98))
     averaged = run.averaged(network)
+    vocoder = None if config.vocoder_dir is None else BigVGANVocoder.from_pretrained(config.vocoder_dir)
+
+    def pipeline():
+        whole_words = copy.deepcopy(tokenizer)
+        whole_words.backend_tokenizer.model.dropout = None
+        return AudioLCMPipeline(
+            vae=vae,
+            text_encoder=None,
+            projection_model=None,
+            text_encoder_2=averaged.text_encoder,
+            tokenizer=None,
+            tokenizer_2=whole_words,
+            transformer=averaged.transformer,
+            scheduler=scheduler,
+            vocoder=None if vocoder is None else vocoder.to(accelerator.device),
+            default_audio_length_in_s=config.longest_s,
+        )
+
+    run.validation_pipeline = pipeline
     tokenizer.backend_tokenizer.model.dropout = config.token_dropout
     run.resume()
     network.train()
@@ -213,20 +233,7 @@ def main(config):
         logs = {"loss_noisy": squared_error[noisy].mean()} if noisy.any() else {}
         run.after_step(names=clip_names(examples), loss=loss, **logs)
 
-    tokenizer.backend_tokenizer.model.dropout = None
-    pipe = AudioLCMPipeline(
-        vae=vae,
-        text_encoder=None,
-        projection_model=None,
-        text_encoder_2=averaged.text_encoder,
-        tokenizer=None,
-        tokenizer_2=tokenizer,
-        transformer=averaged.transformer,
-        scheduler=scheduler,
-        vocoder=None if config.vocoder_dir is None else BigVGANVocoder.from_pretrained(config.vocoder_dir),
-        default_audio_length_in_s=config.longest_s,
-    )
-    run.save_model(pipe)
+    run.save_model(pipeline())
 
 
 if __name__ == "__main__":

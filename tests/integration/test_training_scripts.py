@@ -15,9 +15,10 @@ import pytest
 import torch
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LCMAudioScheduler
-from audiolcm_diffusers.audio.io import write_audio
+from audiolcm_diffusers.audio.io import read_audio, write_audio
 from audiolcm_diffusers.training_utils import parse_config
 
 
@@ -108,6 +109,8 @@ def trained(data_dir, tmp_path_factory):
         output_dir=runs / "student",
         teacher_dir=runs / "teacher/model",
         vocoder_dir=runs / "vocoder/model",
+        validation_prompts="a tone;a noise",
+        validation_steps=2,
         **captioned,
     )
     return runs
@@ -124,6 +127,18 @@ def test_every_script_logs_numbers(trained):
         assert [line["step"] for line in lines] == [1, 2, 3]
         assert values <= lines[-1].keys()
         assert all(math.isfinite(value) for line in lines for value in line.values())
+
+
+def test_validation_reaches_disk_and_tensorboard(trained):
+    assert sorted(path.name for path in (trained / "student/validation").iterdir()) == ["step-2", "step-3"]
+    for step in (2, 3):
+        folder = trained / f"student/validation/step-{step}"
+        assert sorted(path.name for path in folder.iterdir()) == ["00.wav", "01.wav", "mels.png"]
+        assert read_audio(folder / "00.wav").shape == (8192,)
+    events = EventAccumulator(str(trained / "student/audiolcm")).Reload()
+    assert [event.step for event in events.Scalars("loss")] == [1, 2, 3]
+    assert [event.step for event in events.Audio("a tone")] == [2, 3]
+    assert [event.step for event in events.Images("mels")] == [2, 3]
 
 
 def test_the_student_makes_sound_in_two_steps(trained):

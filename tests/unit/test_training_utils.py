@@ -1,4 +1,5 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import importlib.util
 import json
 import os
 import signal
@@ -149,6 +150,19 @@ def test_the_average_follows_its_own_rate(tmp_path):
 def test_impossible_options_are_quoted(tmp_path, name, value):
     with pytest.raises(ValueError, match=f"{name}.*got {value}"):
         options(tmp_path, **{name: value})
+
+
+def test_trackers_are_known_and_installed(tmp_path):
+    with pytest.raises(ValueError, match="tensorboard, wandb or none, got 'tensorboard,mlfow'"):
+        options(tmp_path, report_to="tensorboard,mlfow")
+    if importlib.util.find_spec("wandb") is None:
+        with pytest.raises(ValueError, match="wandb is not installed: `pip install wandb`"):
+            options(tmp_path, report_to="wandb")
+
+
+def test_without_trackers_there_is_the_log_alone(tmp_path):
+    train(options(tmp_path, max_train_steps=1, report_to="none"))
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint-1", "config.json", "log.jsonl"]
 
 
 def test_impossible_shares_are_quoted():
