@@ -428,6 +428,32 @@ def dpm_solver_multistep_step(
     return _align(keep, sample) * sample - _align(arrive, sample) * x0_hat
 
 
+def min_snr_weights(alpha_prod_t: torch.Tensor, gamma: float, prediction_type: str = "epsilon") -> torch.Tensor:
+    r"""
+    Weights of the squared error by timestep (Min-SNR, arXiv:2303.09556, section 3.4).
+
+    With `snr = alpha_prod_t / (1 - alpha_prod_t)`, clean latents weigh `min(snr, gamma)`. The same error seen as noise
+    is divided by `snr`, seen as velocity by `snr + 1`.
+
+    Args:
+        alpha_prod_t (`torch.Tensor` of shape `(batch_size,)`): Cumulative products of `1 - beta`, in (0, 1).
+        gamma (`float`): Largest weight of clean latents, positive; 5 in the paper.
+        prediction_type (`str`, defaults to `"epsilon"`): `"epsilon"`, `"sample"` or `"v_prediction"`.
+
+    Returns:
+        `torch.Tensor` of shape `(batch_size,)`.
+
+    Raises:
+        ValueError: If `gamma` is not positive, or `prediction_type` is unknown.
+    """
+    if not gamma > 0:
+        raise ValueError(f"Expected gamma > 0, got gamma={gamma}.")
+    _check_prediction_type(prediction_type)
+    snr = alpha_prod_t / (1 - alpha_prod_t)
+    divisor = {"epsilon": snr, "v_prediction": snr + 1, "sample": torch.ones_like(snr)}[prediction_type]
+    return snr.clamp(max=gamma) / divisor
+
+
 def pseudo_huber_loss(pred: torch.Tensor, target: torch.Tensor, c: float = 0.001) -> torch.Tensor:
     r"""
     Mean of `sqrt((pred - target)^2 + c^2) - c`: quadratic for small residuals, linear for large ones

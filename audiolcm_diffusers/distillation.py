@@ -63,9 +63,16 @@ class SolverSchedule:
             device (`torch.device`, *optional*): Where the tensors go.
 
         Raises:
-            ValueError: If `num_solver_timesteps` is not in `[1, num_train_timesteps]`.
+            ValueError:
+                If `num_solver_timesteps` is not in `[1, num_train_timesteps]` or does not divide it: the noisiest
+                timesteps would then never be trained.
         """
         alphas_cumprod = scheduler.alphas_cumprod.to(device)
+        if num_solver_timesteps > 0 and len(alphas_cumprod) % num_solver_timesteps:
+            raise ValueError(
+                f"Expected num_solver_timesteps to divide the schedule's {len(alphas_cumprod)} timesteps, got "
+                f"{num_solver_timesteps}."
+            )
         timesteps = solver_timesteps(len(alphas_cumprod), num_solver_timesteps).to(device)
         skip = len(alphas_cumprod) // num_solver_timesteps
         # As published, the first step arrives at timestep 0, which still has a little noise, not at clean latents.

@@ -81,6 +81,7 @@ class RunConfig:
     checkpoints_total_limit: int = option(2, "Checkpoints kept.")
     resume_from_checkpoint: str | None = option(None, '"latest" or the path of a `checkpoint-<step>` folder.')
     logging_steps: int = option(20, "Steps between lines of the log.")
+    use_8bit_adam: bool = option(False, "AdamW with a state of 8 bits; needs bitsandbytes.")
     report_to: str = option("tensorboard", '"tensorboard", "wandb", several with commas between, or "none".')
     mixed_precision: str = option("no", '"no", "fp16" or "bf16"; recent CPUs train up to a third faster in bf16.')
     compile: bool = option(False, "Compile the networks with torch.compile; pays off in runs of many minutes.")
@@ -97,6 +98,8 @@ class RunConfig:
             if getattr(self, name) < 1:
                 raise ValueError(f"Expected {name} >= 1, got {getattr(self, name)}.")
         trackers_named(self.report_to)
+        if self.use_8bit_adam and importlib.util.find_spec("bitsandbytes") is None:
+            raise ValueError("use_8bit_adam needs bitsandbytes: `pip install bitsandbytes`.")
         if not 0.0 <= self.max_bad_fraction <= 1.0:
             raise ValueError(f"Expected 0 <= max_bad_fraction <= 1, got {self.max_bad_fraction}.")
         if not 0.0 <= self.ema_decay <= 1.0:
@@ -122,6 +125,7 @@ class CaptionedRunConfig(RunConfig):
     )
     validation_steps: int = option(0, "Steps between validations, sounds and mels in `validation`; 0 for none.")
     validation_inference_steps: int = option(25, "Steps in which a teacher makes them; a student takes its own two.")
+    gradient_checkpointing: bool = option(False, "Compute activations twice instead of keeping them: less memory.")
     attention_backend: str | None = option(
         None, 'Attention backend of diffusers; on a CPU "_native_math" trains faster on sounds of some seconds.'
     )
@@ -136,6 +140,13 @@ class CaptionedRunConfig(RunConfig):
         for name in ("mixture_share", "unconditional_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
+
+    def set_up(self, transformer):
+        r"""Apply the options on memory and speed to a transformer that is to be trained."""
+        if self.gradient_checkpointing:
+            transformer.enable_gradient_checkpointing()
+        if self.attention_backend is not None:
+            transformer.set_attention_backend(self.attention_backend)
 
     @property
     def longest_s(self):
@@ -384,13 +395,13 @@ class TrainingRun:
         AdamW, whose learning rate [`~TrainingRun.after_step`] takes along a cosine with warm-up from `first_step` on,
         one count a step whatever the number of processes.
         """
-        optimizer = torch.optim.AdamW(
-            parameters,
-            lr=learning_rate or self.config.learning_rate,
-            betas=betas,
-            weight_decay=weight_decay,
-            fused=True,
-        )
+        options = {"lr": learning_rate or self.config.learning_rate, "betas": betas, "weight_decay": weight_decay}
+        if self.config.use_8bit_adam:
+            import bitsandbytes
+
+            optimizer = bitsandbytes.optim.AdamW8bit(parameters, **options)
+        else:
+            optimizer = torch.optim.AdamW(parameters, fused=True, **options)
         schedule = get_scheduler(
             "cosine",
             optimizer,

@@ -85,8 +85,7 @@ def main(config):
     uncond_prompt_embeds, _ = pipe.encode_prompt("", do_classifier_free_guidance=False)
 
     student = student_from_teacher(teacher, config.guidance_embedding_dim)
-    if config.attention_backend is not None:
-        student.set_attention_backend(config.attention_backend)
+    config.set_up(student)
     student = accelerator.prepare(student)
     target = run.averaged(student, decay=config.target_decay)
     if config.compile:

@@ -26,7 +26,7 @@ from audiolcm_diffusers import (
     LLaMATransformer1DModel,
     log_mel_spectrogram,
 )
-from audiolcm_diffusers.consistency import add_noise, velocity
+from audiolcm_diffusers.consistency import add_noise, min_snr_weights, velocity
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
 from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
@@ -53,6 +53,7 @@ class TextToAudioConfig(CaptionedRunConfig):
     text_gate: float = option(0.5, "What the gates of the text attention start from; at 0 they open very slowly.")
     num_text_tokens: int = option(24, "Length of the text stream.")
     vocab_size: int = option(2000, "Tokens of the tokenizer.")
+    snr_gamma: float | None = option(None, "Weigh timesteps by Min-SNR (arXiv:2303.09556), 5 in its paper.")
     token_dropout: float = option(0.05, "BPE-dropout (arXiv:1910.13267): chance that a merge is left out in training.")
     transformer_config: str = option(
         '{"num_layers": 6, "num_attention_heads": 4, "attention_head_dim": 64, "qk_norm": "layer_norm"}',
@@ -66,6 +67,8 @@ class TextToAudioConfig(CaptionedRunConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.snr_gamma is not None and not self.snr_gamma > 0:
+            raise ValueError(f"Expected snr_gamma > 0, got {self.snr_gamma}.")
         if not 0.0 <= self.token_dropout <= 1.0:
             raise ValueError(f"Expected 0 <= token_dropout <= 1, got {self.token_dropout}.")
 
@@ -168,8 +171,7 @@ def main(config):
 
     make = start_networks if config.pipeline_dir is None else load_networks
     tokenizer, text_encoder, transformer = make(config, drawer, vae.config.latent_channels)
-    if config.attention_backend is not None:
-        transformer.set_attention_backend(config.attention_backend)
+    config.set_up(transformer)
     if config.compile:
         transformer.compile()
     network = accelerator.prepare(TextToAudio(transformer, text_encoder))
@@ -223,7 +225,11 @@ def main(config):
         with accelerator.accumulate(network):
             prediction = network(noisy_latents, timesteps, input_ids)
             squared_error = (prediction - target).square().mean(dim=(1, 2))
-            loss = squared_error.mean()
+            if config.snr_gamma is None:
+                loss = squared_error.mean()
+            else:
+                weights = min_snr_weights(alpha_prod_t, config.snr_gamma, scheduler.config.prediction_type)
+                loss = (weights * squared_error).mean()
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)

@@ -192,6 +192,8 @@ def test_a_teacher_goes_on_from_a_student(trained, data_dir, tmp_path, monkeypat
         vae_dir=trained / "vae/model",
         pipeline_dir=trained / "student/model",
         attention_backend="_native_math",
+        gradient_checkpointing=True,
+        snr_gamma=5.0,
         max_train_steps=1,
         learning_rate=1e-12,
         text_learning_rate=1e-12,

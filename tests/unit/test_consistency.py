@@ -18,6 +18,7 @@ from audiolcm_diffusers.consistency import (
     guidance_embedding,
     guide,
     inference_timesteps,
+    min_snr_weights,
     mix_noise,
     predicted_noise,
     predicted_original_sample,
@@ -307,6 +308,16 @@ def test_dpm_solver_multistep_step_without_a_change_is_ddim():
     torch.testing.assert_close(dpm_solver_multistep_step(x0_hat, x0_hat, sample, now / 2, now, then), expected)
     # Nor is there anything to extrapolate where the step before led nowhere.
     torch.testing.assert_close(dpm_solver_multistep_step(x0_hat, eps_hat, sample, now, now, then), expected)
+
+
+def test_min_snr_weights_by_hand():
+    # Signal-to-noise ratios 1/4, 4 and 9; with gamma 5, the last one counts as 5.
+    alphas = torch.tensor([0.2, 0.8, 0.9])
+    torch.testing.assert_close(min_snr_weights(alphas, 5.0, "sample"), torch.tensor([0.25, 4.0, 5.0]))
+    torch.testing.assert_close(min_snr_weights(alphas, 5.0), torch.tensor([1.0, 1.0, 5 / 9]))
+    torch.testing.assert_close(min_snr_weights(alphas, 5.0, "v_prediction"), torch.tensor([0.2, 0.8, 0.5]))
+    with pytest.raises(ValueError, match="gamma=0"):
+        min_snr_weights(alphas, 0)
 
 
 def test_pseudo_huber_loss_by_hand():

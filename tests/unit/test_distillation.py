@@ -76,6 +76,11 @@ def test_the_solver_grid_of_the_paper():
     assert schedule.timesteps_prev[:2].tolist() == [0, 19] and int(schedule.timesteps_prev[-1]) == 979
 
 
+def test_solver_points_divide_the_schedule():
+    with pytest.raises(ValueError, match="divide the schedule's 1000 timesteps, got 30"):
+        SolverSchedule.from_scheduler(DDIMScheduler(**PUBLISHED_SCHEDULE), 30)
+
+
 def test_a_step_is_a_function_of_its_draws():
     schedule = SolverSchedule.from_scheduler(DDIMScheduler(**PUBLISHED_SCHEDULE), 50)
     latents = torch.linspace(-1, 1, 2 * 3 * 4).view(2, 3, 4)
