@@ -19,9 +19,11 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object, set_seed
 from diffusers.optimization import get_scheduler
+from huggingface_hub import ModelCardData, create_repo, upload_folder
 from PIL import Image
 from transformers import HfArgumentParser
 
+from . import __version__
 from .audio.io import replacing, write_audio
 from .audio.plots import plot_mels
 from .consistency import update_ema
@@ -82,6 +84,8 @@ class RunConfig:
     resume_from_checkpoint: str | None = option(None, '"latest" or the path of a `checkpoint-<step>` folder.')
     logging_steps: int = option(20, "Steps between lines of the log.")
     use_8bit_adam: bool = option(False, "AdamW with a state of 8 bits; needs bitsandbytes.")
+    push_to_hub: bool = option(False, "Upload the trained model, with its card, to the Hub at the end.")
+    hub_model_id: str | None = option(None, "Repository to push to, owner/name; by default the output folder's name.")
     report_to: str = option("tensorboard", '"tensorboard", "wandb", several with commas between, or "none".')
     mixed_precision: str = option("no", '"no", "fp16" or "bf16"; recent CPUs train up to a third faster in bf16.')
     compile: bool = option(False, "Compile the networks with torch.compile; pays off in runs of many minutes.")
@@ -261,6 +265,12 @@ def save_folder(save, folder):
         os.replace(folder, replaced)
     os.replace(temporary, folder)
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def table_of(columns, rows):
+    r"""A Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def track_sounds(tracker, prompts, waveforms, sampling_rate, picture, step):
@@ -594,9 +604,74 @@ class TrainingRun:
 
     def save_model(self, model, name="model"):
         r"""
-        Write the `save_pretrained` folder of a model or pipeline into the output folder, on the main process, and end
-        the run.
+        Write the `save_pretrained` folder of a model or pipeline and its card into the output folder, on the main
+        process, upload it where the options say so, and end the run.
         """
         if self.accelerator.is_main_process:
-            save_folder(model.save_pretrained, self.output_dir / name)
+
+            def save(folder):
+                model.save_pretrained(folder)
+                sounds = self.output_dir / "validation" / f"step-{self.step}"
+                if sounds.is_dir():
+                    shutil.copytree(sounds, folder / "samples")
+                (folder / "README.md").write_text(self.model_card(type(model).__name__, sounds.is_dir()), "utf-8")
+
+            save_folder(save, self.output_dir / name)
+            if self.config.push_to_hub:
+                repo_id = create_repo(
+                    self.config.hub_model_id or self.output_dir.resolve().name, exist_ok=True
+                ).repo_id
+                upload_folder(repo_id=repo_id, folder_path=self.output_dir / name, commit_message="End of training")
         self.accelerator.end_training()
+
+    def model_card(self, class_name, with_samples):
+        r"""
+        What a reader of the trained model needs: how to load it, data, settings, losses and samples.
+
+        Args:
+            class_name (`str`): Class that loads it.
+            with_samples (`bool`): Whether the last validation's sounds lie in `samples`.
+
+        Returns:
+            `str`: Markdown with the Hub's metadata.
+        """
+        is_pipeline = class_name == "AudioLCMPipeline"
+        data = ModelCardData(
+            library_name="diffusers",
+            pipeline_tag="text-to-audio" if is_pipeline else None,
+            tags=["audiolcm", "audiolcm_diffusers", "text-to-audio"],
+        )
+        name = self._hub_name()
+        # Folders by their names: where they lie on the machine of whoever trained is of no use to others.
+        settings = {
+            key: Path(value).name if key.endswith("_dir") else value
+            for key, value in asdict(self.config).items()
+            if value is not None
+        }
+        parts = [
+            f"---\n{data.to_yaml()}\n---\n# {name}",
+            f"Trained with `audiolcm-diffusers` {__version__} on `{settings['data_dir']}` for {self.step} steps. "
+            "This card was written by the training script: add what the data are, who made them and under which licence.",
+            f"```python\nfrom audiolcm_diffusers import {class_name}\n\n"
+            f"model = {class_name}.from_pretrained({name!r})\n```",
+            "## Settings\n" + table_of(("option", "value"), sorted(settings.items())),
+        ]
+        losses = [json.loads(line) for line in self._log_lines()]
+        if losses:
+            columns = ["step", *sorted(set().union(*losses) - {"step", "steps_per_s"})]
+            shown = losses[:: max(1, len(losses) // 8)]
+            shown += [losses[-1]] if shown[-1] is not losses[-1] else []
+            table = table_of(columns, [[line.get(column, "") for column in columns] for line in shown])
+            parts.append("## Losses\nMeans since the line of the log before.\n\n" + table)
+        if with_samples:
+            sounds = enumerate(self.config.validation_prompts.split(";"))
+            links = "\n".join(f"- [{prompt}](samples/{index:02d}.wav)" for index, prompt in sounds)
+            parts.append(f"## Samples\n![Mel spectrograms](samples/mels.png)\n\n{links}")
+        return "\n\n".join(parts) + "\n"
+
+    def _hub_name(self):
+        return self.config.hub_model_id or self.output_dir.resolve().name
+
+    def _log_lines(self):
+        log = self.output_dir / "log.jsonl"
+        return log.read_text().splitlines() if log.is_file() else []

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -139,6 +140,19 @@ def test_validation_reaches_disk_and_tensorboard(trained):
     assert [event.step for event in events.Scalars("loss")] == [1, 2, 3]
     assert [event.step for event in events.Audio("a tone")] == [2, 3]
     assert [event.step for event in events.Images("mels")] == [2, 3]
+
+
+def test_the_card_tells_settings_losses_and_samples(trained):
+    folder = trained / "student/model"
+    card = (folder / "README.md").read_text()
+    assert ModelCard(card).data.tags == ["audiolcm", "audiolcm_diffusers", "text-to-audio"]
+    assert "| num_solver_timesteps | 50 |" in card and "AudioLCMPipeline.from_pretrained('student')" in card
+    losses = [json.loads(line)["loss"] for line in (trained / "student/log.jsonl").read_text().splitlines()]
+    assert all(f"| {step} | {loss} |" in card for step, loss in enumerate(losses, start=1))
+    assert "- [a noise](samples/01.wav)" in card
+    assert sorted(path.name for path in (folder / "samples").iterdir()) == ["00.wav", "01.wav", "mels.png"]
+    assert "| data_dir | data0 |" in card and str(trained) not in card
+    assert "Samples" not in (trained / "vocoder/model/README.md").read_text()
 
 
 def test_the_student_makes_sound_in_two_steps(trained):
