@@ -651,7 +651,7 @@ class TrainingRun:
         parts = [
             f"---\n{data.to_yaml()}\n---\n# {name}",
             f"Trained with `audiolcm-diffusers` {__version__} on `{settings['data_dir']}` for {self.step} steps. "
-            "This card was written by the training script: add what the data are, who made them and under which licence.",
+            "The training script wrote this card: add what the data are, who made them and under which licence.",
             f"```python\nfrom audiolcm_diffusers import {class_name}\n\n"
             f"model = {class_name}.from_pretrained({name!r})\n```",
             "## Settings\n" + table_of(("option", "value"), sorted(settings.items())),
