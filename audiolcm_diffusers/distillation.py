@@ -125,8 +125,8 @@ class StableAudioTeacher(torch.nn.Module):
     Stable Audio (arXiv:2404.10301) runs in the EDM parametrisation with `sigma_data = 1`: its scheduler scales the
     input by `1 / sqrt(sigma^2 + 1)` and tells the model `2 / pi * atan(sigma)`. With `sigma^2 = (1 - alpha) / alpha`
     the scaled input is `sqrt(alpha) x_0 + sqrt(1 - alpha) noise`, `x_t` of a variance-preserving schedule, and what
-    the model puts out is the velocity `sqrt(alpha) noise - sqrt(1 - alpha) x_0`. So its [`SolverSchedule`] is that of any
-    scheduler with `prediction_type="v_prediction"`, with the `alphas_cumprod` given here.
+    the model puts out is the velocity `sqrt(alpha) noise - sqrt(1 - alpha) x_0`. So its [`SolverSchedule`] is that of
+    any scheduler with `prediction_type="v_prediction"`, with the `alphas_cumprod` given here.
 
     Args:
         transformer (`StableAudioDiTModel`): Frozen.
