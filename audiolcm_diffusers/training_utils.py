@@ -444,11 +444,13 @@ class TrainingRun:
             return
         if source == "latest":
             names = checkpoint_names(self.output_dir)
-            if not names:
-                return
-            source = self.output_dir / max(names, key=checkpoint_step)
-        self.accelerator.load_state(str(source))
-        self.step = checkpoint_step(Path(source).name)
+            source = self.output_dir / max(names, key=checkpoint_step) if names else None
+        elif Path(source).name not in checkpoint_names(Path(source).parent):
+            raise ValueError(f'Expected "latest" or a folder `checkpoint-<step>`, got {source!r}.')
+        # Without a checkpoint, the run was stopped before its first one, or has not begun.
+        if source is not None:
+            self.accelerator.load_state(str(source))
+            self.step = checkpoint_step(Path(source).name)
         if self.accelerator.is_main_process:
             self._forget_lines_beyond(self.step)
 

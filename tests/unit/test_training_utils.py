@@ -101,6 +101,21 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
     assert torch.equal(resumed, weight) and torch.equal(resumed_averaged, averaged)
 
 
+def test_a_run_stopped_before_its_first_checkpoint_starts_anew(tmp_path):
+    (tmp_path / "run" / "checkpoint-final").mkdir(parents=True)
+    (tmp_path / "run" / "log.jsonl").write_text('{"loss": 7.0, "step": 1}\n{"loss": 7.0, "st')
+    train(options(tmp_path, max_train_steps=2, resume_from_checkpoint="latest"))
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in log] == [1, 2] and log[0]["loss"] != 7.0
+
+
+@pytest.mark.parametrize("name", ["checkpoint-4", "checkpoint-final"])
+def test_a_checkpoint_that_is_none_is_quoted(tmp_path, name):
+    (tmp_path / "run" / "checkpoint-final").mkdir(parents=True)
+    with pytest.raises(ValueError, match=f"got .*{name}"):
+        train(options(tmp_path, resume_from_checkpoint=str(tmp_path / "run" / name)))
+
+
 def test_checkpoints_to_remove_counts_by_number():
     names = ["checkpoint-900", "checkpoint-1000", "checkpoint-50"]
     assert checkpoints_to_remove(names, 2) == ["checkpoint-50"]
