@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format clean mini
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -26,6 +26,31 @@ format: $(VENV)/installed-for-tests
 clean:
 	rm -rf $(VENV) *.egg-info
 
+# From a folder of captioned sound (DATA/train) to a pipeline in two-step form, `runs/mini/pipeline`. Whatever is stopped
+# goes on where it was when the command is given again. FLAGS reach every training script: FLAGS="--max_train_steps 10".
+MINI := runs/mini
+RECIPE := training/recipes/mini
+mini: $(MINI)/pipeline
+
+$(MINI)/autoencoder/model: | $(VENV)/installed-for-training
+	$(call TRAIN,autoencoder,autoencoder)
+
+$(MINI)/vocoder/model: | $(MINI)/autoencoder/model
+	$(call TRAIN,vocoder,vocoder) --vae_dir $(MINI)/autoencoder/model
+
+$(MINI)/teacher/model: | $(MINI)/vocoder/model
+	$(call TRAIN,text_to_audio,teacher) --vae_dir $(MINI)/autoencoder/model --vocoder_dir $(MINI)/vocoder/model
+
+$(MINI)/student/model: | $(MINI)/teacher/model
+	$(call TRAIN,audiolcm_distill,student) --teacher_dir $(MINI)/teacher/model --vocoder_dir $(MINI)/vocoder/model
+
+$(MINI)/pipeline: | $(MINI)/student/model
+	$(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/student/model --data_dir $(DATA)/train --output_dir $@
+
+# Script and recipe; the recipe's name is the stage's folder.
+TRAIN = $(BIN)/python training/train_$(1).py $(RECIPE)/$(2).json --data_dir $(or $(DATA),$(error name the data: make mini DATA=FOLDER))/train \
+	  --output_dir $(MINI)/$(2) --resume_from_checkpoint latest $(FLAGS)
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
 	  f"Python 3.11 or later is needed; {sys.executable} is {v.major}.{v.minor}. Try: make PYTHON=python3.12")'
@@ -37,4 +62,8 @@ $(VENV)/installed: setup.py constraints.txt | $(BIN)/python
 
 $(VENV)/installed-for-tests: setup.py constraints.txt | $(BIN)/python
 	$(INSTALL) --editable '.[test]'
+	@touch $@ $(VENV)/installed
+
+$(VENV)/installed-for-training: setup.py constraints.txt | $(BIN)/python
+	$(INSTALL) --editable '.[train]'
 	@touch $@ $(VENV)/installed

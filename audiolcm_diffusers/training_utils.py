@@ -9,6 +9,7 @@ import math
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 from accelerate import Accelerator
 from accelerate.utils import gather_object, set_seed
 from diffusers.optimization import get_scheduler
@@ -199,8 +201,28 @@ def clip_names(examples):
 
 
 def parse_config(config_class, args=None):
-    r"""Read a script's options from the command line."""
+    r"""
+    Read a script's options from the command line: flags, and before them, if wanted, a JSON or YAML file of options
+    that the flags override.
+
+    Raises:
+        ValueError: If the file is missing or does not hold an object of options.
+    """
+    args = sys.argv[1:] if args is None else list(args)
+    if args and Path(args[0]).suffix in (".json", ".yaml", ".yml"):
+        args = [*flags_of_file(args[0]), *args[1:]]
     return HfArgumentParser(config_class).parse_args_into_dataclasses(args)[0]
+
+
+def flags_of_file(path):
+    r"""The flags that say what a JSON or YAML file of options says."""
+    if not Path(path).is_file():
+        raise ValueError(f"There is no file of options {str(path)!r}.")
+    # JSON is YAML but for exponents without a point, which YAML takes for text; both end as text here.
+    options = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(options, dict):
+        raise ValueError(f"Expected {str(path)!r} to hold an object of options, got {type(options).__name__}.")
+    return [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
 
 
 def checkpoint_step(name):

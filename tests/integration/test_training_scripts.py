@@ -2,6 +2,7 @@
 """The training scripts one after the other, from two recordings to sound in two steps, at the smallest sizes."""
 
 import csv
+import dataclasses
 import importlib.util
 import json
 import math
@@ -364,6 +365,27 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(trained, data_dir, tmp_path)
     resumed = distil(trained, data_dir, tmp_path / "killed", resume_from_checkpoint="latest", **options)
     assert resumed[0] == whole[0] and len(whole[0]) == 40
     assert torch.equal(resumed[1], whole[1])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "script", "config_class"),
+    [
+        ("autoencoder", "train_autoencoder", "AutoencoderConfig"),
+        ("vocoder", "train_vocoder", "VocoderConfig"),
+        ("teacher", "train_text_to_audio", "TextToAudioConfig"),
+        ("student", "train_audiolcm_distill", "DistillationConfig"),
+    ],
+)
+def test_recipes_are_options_that_flags_override(recipe, script, config_class):
+    path = TRAINING / f"recipes/mini/{recipe}.json"
+    flags = ["--data_dir", "data", "--output_dir", "run"]
+    config_class = getattr(load_script(script), config_class)
+    config, fewer = (
+        parse_config(config_class, [str(path), *flags, *more]) for more in ([], ["--max_train_steps", "7"])
+    )
+    options = json.loads(path.read_text())
+    assert {name: getattr(config, name) for name in options} == options
+    assert fewer == dataclasses.replace(config, max_train_steps=7)
 
 
 @pytest.mark.parametrize(("name", "value"), [("num_solver_steps", 0), ("solver", "euler"), ("loss_type", "l1")])

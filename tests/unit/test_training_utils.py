@@ -190,6 +190,17 @@ def test_options_come_from_flags():
     assert (config.data_dir, config.learning_rate, config.batch_size) == ("d", 0.5, 16)
 
 
+def test_options_come_from_yaml_and_flags_win(tmp_path):
+    (tmp_path / "run.yaml").write_text("data_dir: d\noutput_dir: o\nlearning_rate: 1e-4\nseed: 3\nhub_model_id:\n")
+    config = parse_config(RunConfig, [str(tmp_path / "run.yaml"), "--seed", "4"])
+    assert (config.data_dir, config.learning_rate, config.seed, config.hub_model_id) == ("d", 1e-4, 4, None)
+    (tmp_path / "run.yaml").write_text("- data_dir")
+    with pytest.raises(ValueError, match="object of options, got list"):
+        parse_config(RunConfig, [str(tmp_path / "run.yaml")])
+    with pytest.raises(ValueError, match="no file of options 'lost.json'"):
+        parse_config(RunConfig, ["lost.json"])
+
+
 def test_examples_are_read_as_the_pipeline_reads_prompts(make_tokenizer):
     tokenizer = make_tokenizer(model_max_length=24)
     waveform = torch.zeros(1)
