@@ -6,6 +6,7 @@ Turn a trained pipeline folder into one to share: half precision on disk, and cr
 """
 
 import csv
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +27,9 @@ class ExportConfig:
         None, "Folder that it was trained on; its `metadata.csv` names licences and authors."
     )
     vocoder_dir: str | None = option(None, "Vocoder to take instead of the pipeline's.")
-    card: str | None = option(None, "Model card, copied to `README.md`.")
+    card: str | None = option(
+        None, "Model card, copied to `README.md`; by default the pipeline's own, with its samples."
+    )
 
 
 def credits(data_dir):
@@ -56,8 +59,12 @@ def main(config):
                 # transformers loads in the dtype that the config names: weights are halved on disk, not in use.
                 encoder.config.dtype = torch.float32
                 encoder.config.save_pretrained(folder / name)
-        if config.card is not None:
-            (folder / "README.md").write_text(Path(config.card).read_text(encoding="utf-8"), encoding="utf-8")
+        card = Path(config.pipeline_dir, "README.md") if config.card is None else Path(config.card)
+        if config.card is not None or card.is_file():
+            shutil.copyfile(card, folder / "README.md")
+        samples = Path(config.pipeline_dir, "samples")
+        if config.card is None and samples.is_dir():
+            shutil.copytree(samples, folder / "samples")
         if rows is not None:
             with (folder / "CREDITS.csv").open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)

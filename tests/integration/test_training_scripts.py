@@ -156,6 +156,18 @@ def test_the_card_tells_settings_losses_and_samples(trained):
     assert "Samples" not in (trained / "vocoder/model/README.md").read_text()
 
 
+def test_an_exported_pipeline_is_half_as_large_and_keeps_its_card(trained, tmp_path):
+    run_script("export_pipeline", "ExportConfig", pipeline_dir=trained / "student/model", output_dir=tmp_path / "mini")
+    for name in ("README.md", "samples/00.wav"):
+        assert (tmp_path / "mini" / name).read_bytes() == (trained / "student/model" / name).read_bytes()
+    whole, half = (
+        load_file(folder / "transformer/diffusion_pytorch_model.safetensors")
+        for folder in (trained / "student/model", tmp_path / "mini")
+    )
+    assert {weight.dtype for weight in half.values()} == {torch.float16}
+    assert all(torch.equal(half[name], weight.half()) for name, weight in whole.items())
+
+
 def test_the_student_makes_sound_in_two_steps(trained):
     pipe = AudioLCMPipeline.from_pretrained(trained / "student/model")
     pipe.set_progress_bar_config(disable=True)
