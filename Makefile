@@ -30,6 +30,7 @@ clean:
 # goes on where it was when the command is given again. FLAGS reach every training script: FLAGS="--max_train_steps 10".
 MINI := runs/mini
 RECIPE := training/recipes/mini
+TRAINING_DATA = $(or $(DATA),$(error name the data: make mini DATA=FOLDER))/train
 mini: $(MINI)/pipeline
 
 $(MINI)/autoencoder/model: | $(VENV)/installed-for-training
@@ -45,10 +46,10 @@ $(MINI)/student/model: | $(MINI)/teacher/model
 	$(call TRAIN,audiolcm_distill,student) --teacher_dir $(MINI)/teacher/model --vocoder_dir $(MINI)/vocoder/model
 
 $(MINI)/pipeline: | $(MINI)/student/model
-	$(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/student/model --data_dir $(DATA)/train --output_dir $@
+	$(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/student/model --data_dir $(TRAINING_DATA) --output_dir $@
 
 # Script and recipe; the recipe's name is the stage's folder.
-TRAIN = $(BIN)/python training/train_$(1).py $(RECIPE)/$(2).json --data_dir $(or $(DATA),$(error name the data: make mini DATA=FOLDER))/train \
+TRAIN = $(BIN)/python training/train_$(1).py $(RECIPE)/$(2).json --data_dir $(TRAINING_DATA) \
 	  --output_dir $(MINI)/$(2) --resume_from_checkpoint latest $(FLAGS)
 
 $(BIN)/python:

@@ -1,5 +1,5 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-"""Captioned audio in the `audiofolder` layout, and random crops of it."""
+"""Captioned audio in the `audiofolder` and the published layout, and random crops of it."""
 
 import csv
 import json
