@@ -72,9 +72,13 @@ def student_from_teacher(teacher, guidance_embedding_dim):
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
-    # Distillation hears nothing: a teacher may come without a vocoder.
-    vocoder = None if config.vocoder_dir is None else BigVGANVocoder.from_pretrained(config.vocoder_dir)
-    pipe = AudioLCMPipeline.from_pretrained(config.teacher_dir, vocoder=vocoder).to(accelerator.device)
+    replaced = {}
+    if config.vocoder_dir is not None:
+        replaced["vocoder"] = BigVGANVocoder.from_pretrained(config.vocoder_dir)
+    elif AudioLCMPipeline.load_config(config.teacher_dir)["vocoder"][0] is None:
+        # Distillation hears nothing: a teacher may come without a vocoder.
+        replaced["vocoder"] = None
+    pipe = AudioLCMPipeline.from_pretrained(config.teacher_dir, **replaced).to(accelerator.device)
     if pipe.is_student:
         raise ValueError(f"{config.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
     vae, teacher = pipe.vae.requires_grad_(False), pipe.transformer.requires_grad_(False)

@@ -341,6 +341,19 @@ def assert_the_same_training(first, second):
     assert float(torch.linalg.vector_norm(first[1] - second[1]) / torch.linalg.vector_norm(first[1])) < 1e-4
 
 
+@pytest.mark.parametrize("with_vocoder", [True, False])
+def test_a_student_takes_over_the_vocoder_of_its_teacher(trained, data_dir, tmp_path, with_vocoder):
+    vocoder = BigVGANVocoder.from_pretrained(trained / "vocoder/model") if with_vocoder else None
+    teacher = AudioLCMPipeline.from_pretrained(trained / "teacher/model", vocoder=vocoder)
+    teacher.save_pretrained(tmp_path / "teacher")
+    options = distillation_options(trained, data_dir, tmp_path / "run")
+    del options["vocoder_dir"]
+    options.update(teacher_dir=tmp_path / "teacher", max_train_steps=1, seconds_per_batch=0.512)
+    run_script("train_audiolcm_distill", "DistillationConfig", **options)
+    index = json.loads((tmp_path / "run/model/model_index.json").read_text())
+    assert (index["vocoder"][1] == "BigVGANVocoder") == with_vocoder
+
+
 def test_accumulated_batches_train_as_one_of_their_size(trained, data_dir, tmp_path):
     whole = distil(trained, data_dir, tmp_path / "whole", seconds_per_batch=1.024)
     halves = distil(trained, data_dir, tmp_path / "halves", seconds_per_batch=0.512, gradient_accumulation_steps=2)
