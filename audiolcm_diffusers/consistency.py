@@ -243,6 +243,29 @@ def velocity(original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: 
     return output.to(torch.promote_types(original_samples.dtype, noise.dtype))
 
 
+def training_target(
+    original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
+) -> torch.Tensor:
+    r"""
+    What a diffusion model is trained to put out for `x_t`.
+
+    Args:
+        original_samples, noise (`torch.Tensor` of shape `(batch_size, ...)`): Clean latents, and the noise in `x_t`.
+        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`): See [`velocity`].
+        prediction_type (`str`): `"epsilon"` (the noise), `"sample"` (the latents) or `"v_prediction"` ([`velocity`]).
+
+    Returns:
+        `torch.Tensor`: Of the shape of `original_samples`.
+
+    Raises:
+        ValueError: If `prediction_type` is unknown.
+    """
+    _check_prediction_type(prediction_type)
+    if prediction_type == "v_prediction":
+        return velocity(original_samples, noise, alpha_prod_t)
+    return noise if prediction_type == "epsilon" else original_samples
+
+
 def predicted_original_sample(
     model_output: torch.Tensor, sample: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
 ) -> torch.Tensor:

@@ -212,11 +212,11 @@ def consistency_prediction(
     A student's consistency function `f(x_t, w, c, t)` (LCM, arXiv:2310.04378, eq. 9).
 
     Args:
-        model (`Callable`): Transformer with a guidance embedding.
+        model (`Callable`): Transformer, as a rule with a guidance embedding.
         sample (`torch.Tensor` of shape `(batch_size, channels, frames)`): `x_t`.
         timesteps (`torch.Tensor` of shape `(batch_size,)`): `t`.
         encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): `c`.
-        timestep_cond (`torch.Tensor` of shape `(batch_size, time_cond_proj_dim)`): `w`, embedded.
+        timestep_cond (`torch.Tensor` of shape `(batch_size, time_cond_proj_dim)`, or `None`): `w`, embedded.
         schedule ([`SolverSchedule`]): Noise schedule and prediction type.
 
     Returns:
@@ -329,18 +329,23 @@ def distillation_loss(
     Args:
         student (`Callable`): Transformer with a guidance embedding, to be trained.
         target (`Callable`): The same with averaged weights; gets no gradient.
-        teacher (`Callable`): Frozen transformer without guidance embedding.
+        teacher (`Callable` or `None`):
+            Frozen transformer without guidance embedding. `None` is consistency training (arXiv:2303.01469, algorithm
+            3): `x_prev` has the latents and noise of `x_t`, so that data stand in for a teacher, without guidance.
         latents (`torch.Tensor` of shape `(batch_size, channels, frames)`): Scaled clean latents.
         encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`):
             Encoded captions.
-        uncond_encoder_hidden_states (`torch.Tensor` of the same shape): The encoded empty caption.
+        uncond_encoder_hidden_states (`torch.Tensor` of the same shape, or `None` without teacher):
+            The encoded empty caption.
         draw ([`StepDraw`]): From [`draw_step`].
         schedule ([`SolverSchedule`]): Noise schedule and solver points.
         huber_c (`float`, defaults to 0.001): See [`~audiolcm_diffusers.consistency.pseudo_huber_loss`].
         num_solver_steps (`int`, defaults to 1): Teacher steps in which a skip is walked, see [`guided_solver`].
         solver (`"ddim"` or `"dpmsolver++"`, defaults to `"ddim"`): See [`guided_solver`].
         loss_type (`"pseudo_huber"` or `"l2"`, defaults to `"pseudo_huber"`): `"l2"` is the mean squared error.
-        guidance_embedding_dim (`int`, defaults to 256): Width of the embedded guidance strength.
+        guidance_embedding_dim (`int` or `None`, defaults to 256):
+            Width of the embedded guidance strength. `None` for a student without embedding, as an adapter of its
+            teacher is: it learns one answer for the whole range of strengths.
 
     Returns:
         [`DistillationOutput`].
@@ -356,19 +361,24 @@ def distillation_loss(
         raise ValueError(f"Expected loss_type to be one of {LOSS_TYPES}, got {loss_type!r}.")
     timesteps, timesteps_prev = schedule.timesteps[draw.solver_index], schedule.timesteps_prev[draw.solver_index]
     noisy_latents = add_noise(latents, draw.noise, schedule.alphas_cumprod[timesteps])
-    x_prev = guided_solver(
-        teacher,
-        noisy_latents,
-        timesteps,
-        timesteps_prev,
-        encoder_hidden_states,
-        uncond_encoder_hidden_states,
-        draw.w,
-        schedule,
-        num_solver_steps,
-        solver,
-    )
-    timestep_cond = guidance_embedding(draw.w, guidance_embedding_dim).to(latents.dtype)
+    if teacher is None:
+        x_prev = add_noise(latents, draw.noise, schedule.alphas_cumprod[timesteps_prev])
+    else:
+        x_prev = guided_solver(
+            teacher,
+            noisy_latents,
+            timesteps,
+            timesteps_prev,
+            encoder_hidden_states,
+            uncond_encoder_hidden_states,
+            draw.w,
+            schedule,
+            num_solver_steps,
+            solver,
+        )
+    timestep_cond = None
+    if guidance_embedding_dim is not None:
+        timestep_cond = guidance_embedding(draw.w, guidance_embedding_dim).to(latents.dtype)
     student_pred = consistency_prediction(
         student, noisy_latents, timesteps, encoder_hidden_states, timestep_cond, schedule
     )

@@ -3,6 +3,7 @@
 
 import copy
 import csv
+import hashlib
 import importlib.util
 import json
 import math
@@ -12,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import torch
 import yaml
 from accelerate import Accelerator
 from accelerate.utils import gather_object, set_seed
+from diffusers import DiffusionPipeline
 from diffusers.optimization import get_scheduler
 from huggingface_hub import ModelCardData, create_repo, upload_folder
 from PIL import Image
@@ -27,15 +29,20 @@ from transformers import HfArgumentParser
 
 from . import __version__
 from .audio.io import replacing, write_audio
+from .audio.mel import HOP_LENGTH
 from .audio.plots import plot_mels
 from .consistency import update_ema
 from .data.captioned_audio import load_clips
 from .data.captions import ExampleDrawer, Wordings
+from .data.latent_cache import LatentCache, fingerprints
+from .data.latents import EncodedExamples, LatentEncoder
 from .models.discriminators import discriminator_loss, generator_losses
+from .pipelines.pipeline_audiolcm import AudioLCMPipeline
 from .pipelines.prompt_events import format_events, structured_caption
 
 
 TRACKERS = ("tensorboard", "wandb")
+ADAPTABLE_LAYERS = (torch.nn.Linear, torch.nn.Conv1d)
 
 
 def option(default, help_text):
@@ -59,20 +66,92 @@ def trackers_named(report_to):
     return names
 
 
-@dataclass(frozen=True)
-class RunConfig:
-    r"""Options of every training script."""
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    r"""Options that say what the data are."""
 
-    data_dir: str = field(
-        metadata={
-            "help": "Folder with `metadata.csv` or `.jsonl` (file_name, caption) and the audio, or a `.tsv` file "
-            "(name, audio_path, caption)."
-        }
+    data_dir: str | None = option(
+        None,
+        "Folder with `metadata.csv` or `.jsonl` (file_name, caption) and the audio, or a `.tsv` file "
+        "(name, audio_path, caption).",
     )
-    output_dir: str = field(metadata={"help": "Where checkpoints, logs and the trained model go."})
     max_bad_fraction: float = option(
         0.05, "Share of the clips that may be unusable; they are left out and listed in `bad_clips.csv`."
     )
+
+    def __post_init__(self):
+        given = [name for name in self.sources() if getattr(self, name) is not None]
+        if len(given) != 1:
+            got = ", ".join(f"{name}={getattr(self, name)!r}" for name in given) or "none of them"
+            raise ValueError(f"Expected one of {', '.join(self.sources())}, got {got}.")
+        if not 0.0 <= self.max_bad_fraction <= 1.0:
+            raise ValueError(f"Expected 0 <= max_bad_fraction <= 1, got {self.max_bad_fraction}.")
+
+    @classmethod
+    def sources(cls):
+        r"""`tuple[str, ...]`: Options that name data, of which exactly one is given."""
+        return ("data_dir",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleConfig:
+    r"""Options that say what training examples are made of the data, see `audiolcm_diffusers.data.captions`."""
+
+    wordings: str | None = option(None, "JSON file of other ways to write captions; without, only articles vary.")
+    durations_s: str = option("2.048,5.12", "Lengths of training examples in seconds; each step draws one.")
+    duration_shares: str = option("0.7,0.3", "How often each length is drawn.")
+    mixture_share: float = option(0.2, "Share of examples with two sounds.")
+    max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
+
+    def check_examples(self):
+        r"""
+        Refuse impossible values.
+
+        Raises:
+            ValueError: Quoting them.
+        """
+        if not 0.0 <= self.mixture_share <= 1.0:
+            raise ValueError(f"Expected 0 <= mixture_share <= 1, got {self.mixture_share}.")
+        if not self.max_gain_db >= 0.0:
+            raise ValueError(f"Expected max_gain_db >= 0, got {self.max_gain_db}.")
+
+    def example_drawer(self, clips, vae, seconds_per_batch=None, unconditional_share=0.0):
+        r"""
+        The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe, for an autoencoder's
+        latents; by default of batches with one example of the longest length.
+        """
+        durations_s = [float(duration) for duration in self.durations_s.split(",")]
+        return ExampleDrawer(
+            clips,
+            Wordings() if self.wordings is None else Wordings.from_json(self.wordings),
+            durations_s,
+            [float(share) for share in self.duration_shares.split(",")],
+            seconds_per_batch or max(durations_s),
+            HOP_LENGTH * vae.temporal_compression_ratio,
+            vae.config.sampling_rate,
+            mixture_share=self.mixture_share,
+            unconditional_share=unconditional_share,
+            max_gain_db=self.max_gain_db,
+        )
+
+    def example_options(self):
+        r"""`dict`: The options, with the wordings told by a hash of their file."""
+        options = {field.name: getattr(self, field.name) for field in fields(ExampleConfig)}
+        if self.wordings is not None:
+            options["wordings"] = hashlib.sha256(Path(self.wordings).read_bytes()).hexdigest()
+        return options
+
+    def chosen_example_options(self):
+        r"""`dict`: Those of [`~ExampleConfig.example_options`] that are not left at their defaults."""
+        defaults = {field.name: field.default for field in fields(ExampleConfig)}
+        return {name: value for name, value in self.example_options().items() if value != defaults[name]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(DataConfig):
+    r"""Options of every training script."""
+
+    output_dir: str = field(metadata={"help": "Where checkpoints, logs and the trained model go."})
     max_train_steps: int = option(10000, "Optimisation steps in all.")
     batch_size: int = option(16, "Clips in a batch, on each process.")
     gradient_accumulation_steps: int = option(1, "Batches whose gradients make one step.")
@@ -95,6 +174,7 @@ class RunConfig:
     compile: bool = option(False, "Compile the networks with torch.compile; pays off in runs of many minutes.")
 
     def __post_init__(self):
+        super().__post_init__()
         for name in (
             "max_train_steps",
             "batch_size",
@@ -108,25 +188,21 @@ class RunConfig:
         trackers_named(self.report_to)
         if self.use_8bit_adam and importlib.util.find_spec("bitsandbytes") is None:
             raise ValueError("use_8bit_adam needs bitsandbytes: `pip install bitsandbytes`.")
-        if not 0.0 <= self.max_bad_fraction <= 1.0:
-            raise ValueError(f"Expected 0 <= max_bad_fraction <= 1, got {self.max_bad_fraction}.")
         if not 0.0 <= self.ema_decay <= 1.0:
             raise ValueError(f"Expected 0 <= ema_decay <= 1, got {self.ema_decay}.")
         if not self.learning_rate > 0.0:
             raise ValueError(f"Expected learning_rate > 0, got {self.learning_rate}.")
 
 
-@dataclass(frozen=True)
-class CaptionedRunConfig(RunConfig):
-    r"""Options of the scripts that train on captioned examples, see `audiolcm_diffusers.data.captions`."""
+@dataclass(frozen=True, kw_only=True)
+class CaptionedRunConfig(ExampleConfig, RunConfig):
+    r"""Options of the scripts that train a transformer on captioned examples."""
 
-    wordings: str | None = option(None, "JSON file of other ways to write captions; without, only articles vary.")
-    durations_s: str = option("2.048,5.12", "Lengths of training examples in seconds; each step draws one.")
-    duration_shares: str = option("0.7,0.3", "How often each length is drawn.")
+    cache_dir: str | None = option(
+        None, "Latent cache of `cache_latents.py` instead of data; it decided on lengths, wordings and mixtures."
+    )
     seconds_per_batch: float = option(40.0, "Seconds of sound in a batch on each process; replaces `batch_size`.")
-    mixture_share: float = option(0.2, "Share of examples with two sounds.")
     unconditional_share: float = option(0.1, "Share of examples without caption.")
-    max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
     validation_prompts: str = option(
         "a dog barking;rain falling;a clock ticking;a baby crying",
         "Prompts of validation, with semicolons between.",
@@ -145,9 +221,13 @@ class CaptionedRunConfig(RunConfig):
                 "Expected validation_steps >= 0 and validation_inference_steps >= 1, got "
                 f"{self.validation_steps} and {self.validation_inference_steps}."
             )
-        for name in ("mixture_share", "unconditional_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
+        if not 0.0 <= self.unconditional_share <= 1.0:
+            raise ValueError(f"Expected 0 <= unconditional_share <= 1, got {self.unconditional_share}.")
+        self.check_examples()
+
+    @classmethod
+    def sources(cls):
+        return (*super().sources(), "cache_dir")
 
     def set_up(self, transformer):
         r"""Apply the options on memory and speed to a transformer that is to be trained."""
@@ -156,50 +236,155 @@ class CaptionedRunConfig(RunConfig):
         if self.attention_backend is not None:
             transformer.set_attention_backend(self.attention_backend)
 
-    @property
-    def longest_s(self):
-        r"""`float`: longest of the lengths, what a trained pipeline makes by default."""
-        return max(float(duration) for duration in self.durations_s.split(","))
+    def examples(self, run, vae, pipe=None):
+        r"""
+        Where a run's batches come from: drawn and encoded for each step, or read from a latent cache.
 
-    def example_drawer(self, clips, samples_multiple, sampling_rate):
-        r"""The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe."""
-        return ExampleDrawer(
-            clips,
-            Wordings() if self.wordings is None else Wordings.from_json(self.wordings),
-            [float(duration) for duration in self.durations_s.split(",")],
-            [float(share) for share in self.duration_shares.split(",")],
-            self.seconds_per_batch,
-            samples_multiple,
-            sampling_rate,
-            mixture_share=self.mixture_share,
-            unconditional_share=self.unconditional_share,
-            max_gain_db=self.max_gain_db,
+        Args:
+            run ([`TrainingRun`]): The run.
+            vae (`AutoencoderKLMel1D`): Frozen; on its device, where it is used.
+            pipe (`AudioLCMPipeline`, *optional*): Whose text encoders, frozen, read the prompts.
+
+        Returns:
+            [`~audiolcm_diffusers.data.latents.EncodedExamples`] or
+            [`~audiolcm_diffusers.data.latent_cache.LatentCache`]: With `draw_length`, `draw`, `batch_sizes`,
+            `longest_s` and `prompts`.
+        """
+        if self.cache_dir is not None:
+            cache = LatentCache(
+                self.cache_dir,
+                self.seconds_per_batch,
+                self.unconditional_share,
+                with_embeds=pipe is not None,
+                device=run.accelerator.device,
+            )
+            made_with = fingerprints(vae, text_parts(pipe))
+            if pipe is None:
+                del made_with["text"]
+            cache.check(made_with, self.chosen_example_options())
+            return cache
+        vae.to(run.accelerator.device)
+        clips = run.load_clips(vae.config.sampling_rate)
+        drawer = self.example_drawer(clips, vae, self.seconds_per_batch, self.unconditional_share)
+        return EncodedExamples(drawer, LatentEncoder(vae, encoder_of_prompts(pipe)), prompt_of)
+
+
+# Linear layers of a transformer block, by the ends of their names: attention and feed-forward of both transformers.
+LORA_TARGET_MODULES = (
+    "to_q",
+    "to_k",
+    "to_v",
+    "to_out.0",
+    "add_k_proj",
+    "add_v_proj",
+    "adaln",
+    "ff.net.0.proj",
+    "ff.net.2",
+    "ff.proj_in",
+    "ff.proj_out",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraOptions:
+    r"""Options of the scripts that train a low-rank adapter (LoRA, arXiv:2106.09685) in place of all weights."""
+
+    lora_rank: int | None = option(None, "Train an adapter of this rank in place of all weights.")
+    lora_alpha: float | None = option(
+        None, "The adapter's output is scaled by lora_alpha / lora_rank; the rank by default."
+    )
+    lora_target_modules: str | None = option(
+        None, "Layers that are adapted, by the ends of their names, with commas between; by default all of a block."
+    )
+
+    def check_lora(self):
+        r"""
+        Refuse impossible values.
+
+        Raises:
+            ValueError: Quoting them, or if peft is not installed.
+        """
+        if self.lora_rank is None:
+            for name in ("lora_alpha", "lora_target_modules"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name}={getattr(self, name)!r} needs lora_rank, got None.")
+            return
+        if self.lora_rank < 1:
+            raise ValueError(f"Expected lora_rank >= 1, got {self.lora_rank}.")
+        if self.lora_alpha is not None and not self.lora_alpha > 0:
+            raise ValueError(f"Expected lora_alpha > 0, got {self.lora_alpha}.")
+        if importlib.util.find_spec("peft") is None:
+            raise ValueError("lora_rank needs peft: `pip install peft`.")
+
+    def with_adapter(self, transformer):
+        r"""
+        A copy of a frozen transformer with an adapter to train. The copy has the weights themselves in common with the
+        transformer, so that both need little more memory than one.
+
+        Raises:
+            ValueError: If a target module is the end of no layer's name.
+        """
+        from peft import LoraConfig
+
+        layers = [name for name, module in transformer.named_modules() if isinstance(module, ADAPTABLE_LAYERS)]
+        chosen = LORA_TARGET_MODULES if self.lora_target_modules is None else self.lora_target_modules.split(",")
+        found = [target for target in chosen if any(f".{name}".endswith(f".{target}") for name in layers)]
+        if self.lora_target_modules is not None and len(found) < len(chosen):
+            raise ValueError(
+                f"Expected lora_target_modules to be ends of {', '.join(layers)}, got {self.lora_target_modules!r}."
+            )
+        adapted = copy.deepcopy(transformer, {id(parameter): parameter for parameter in transformer.parameters()})
+        adapted.add_adapter(
+            LoraConfig(r=self.lora_rank, lora_alpha=self.lora_alpha or self.lora_rank, target_modules=found)
         )
+        return adapted
 
 
-def tokenize_examples(tokenizer, examples):
+def saved_config(folder, part):
+    r"""What the configuration of a part of a saved pipeline says; nothing where the folder is not on this machine."""
+    names = ("config.json", "scheduler_config.json")
+    paths = [path for path in (Path(folder) / part / name for name in names) if path.is_file()]
+    return json.loads(paths[0].read_text(encoding="utf-8")) if paths else {}
+
+
+def text_parts(pipe):
+    r"""What turns a pipeline's prompts into embeddings: encoders, projection, tokenizers; nothing without pipeline."""
+    if pipe is None:
+        return []
+    names = ("text_encoder", "projection_model", "tokenizer", "text_encoder_2", "tokenizer_2")
+    return [getattr(pipe, name) for name in names if getattr(pipe, name) is not None]
+
+
+def encoder_of_prompts(pipe):
+    r"""A function from prompts to embeddings by a pipeline's text encoders; `None` without pipeline."""
+    if pipe is None:
+        return None
+    return lambda prompts: pipe.encode_prompt(prompts, do_classifier_free_guidance=False)[0]
+
+
+def prompt_of(example):
+    r"""What a pipeline would be asked for a training example: its events where it has them, its caption otherwise."""
+    return example.caption if example.events is None else format_events(example.events)
+
+
+def tokenize_prompts(tokenizer, prompts):
     r"""
-    What the second text stream reads of training examples, padded and without a mask as in the pipeline.
+    What the second text stream reads, padded and without a mask as in the pipeline.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): Its `model_max_length` is the length.
-        examples (`list[Example]`): Events where an example has them, its caption otherwise.
+        prompts (`list[str]`): Plain or in structured form; empty for "no condition".
 
     Returns:
         `torch.Tensor` of shape `(batch_size, model_max_length)`.
     """
-    texts = [
-        structured_caption(example.caption) if example.events is None else format_events(example.events)
-        for example in examples
-    ]
     return tokenizer(
-        texts, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+        [structured_caption(prompt) for prompt in prompts],
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
     ).input_ids
-
-
-def clip_names(examples):
-    r"""Names of the clips that training examples were made from, each once."""
-    return sorted({name for example in examples for name in example.names})
 
 
 def parse_config(config_class, args=None):
@@ -324,6 +509,30 @@ def track_sounds(tracker, prompts, waveforms, sampling_rate, picture, step):
         tracker.log({**sounds, "mels": wandb.Image(str(picture))}, step=step)
 
 
+def load_clips_and_report(config, sampling_rate, report):
+    r"""
+    Read the dataset. What is left out is counted and listed, even where it is too much to go on.
+
+    Args:
+        config ([`DataConfig`]): Says what the data are.
+        sampling_rate (`int`): Rate in Hz to which clips are resampled.
+        report (`Path` or `None`): CSV file of the clips left out, written where there are some.
+
+    Returns:
+        `list[Clip]`.
+    """
+    bad = []
+    try:
+        return load_clips(config.data_dir, sampling_rate, config.max_bad_fraction, bad)
+    finally:
+        if bad and report is not None:
+            with replacing(report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(["file_name", "reason"])
+                writer.writerows([clip.name, clip.reason] for clip in bad)
+            print(f"{len(bad)} unusable clips are listed in {report}", flush=True)
+
+
 class TrainingRun:
     r"""
     One run: an accelerator, the step count, averaged weights, logs and checkpoints.
@@ -343,7 +552,7 @@ class TrainingRun:
         # Ranks that draw the same noise would train on one batch twice.
         set_seed(config.seed, device_specific=True)
         self.step = 0
-        self.validation_pipeline = None
+        self.validation_pipeline, self.validation_options = None, {}
         self._batches = 0  # of this step, so far
         self._ema = {}
         self._schedules = []
@@ -367,21 +576,9 @@ class TrainingRun:
         self.accelerator.init_trackers("audiolcm", config=options)
 
     def load_clips(self, sampling_rate=16000):
-        r"""
-        Read the dataset. What is left out is counted, and listed in `bad_clips.csv` in the output folder, even where
-        it is too much to go on.
-        """
-        bad = []
-        try:
-            return load_clips(self.config.data_dir, sampling_rate, self.config.max_bad_fraction, bad)
-        finally:
-            if bad and self.accelerator.is_main_process:
-                report = self.output_dir / "bad_clips.csv"
-                with replacing(report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-                    writer = csv.writer(file)
-                    writer.writerow(["file_name", "reason"])
-                    writer.writerows([clip.name, clip.reason] for clip in bad)
-                print(f"{len(bad)} unusable clips are listed in {report}", flush=True)
+        r"""Read the dataset, see [`load_clips_and_report`]."""
+        report = self.output_dir / "bad_clips.csv" if self.accelerator.is_main_process else None
+        return load_clips_and_report(self.config, sampling_rate, report)
 
     def _request_stop(self, signal_number, frame):
         self._stop_requested = True
@@ -456,8 +653,12 @@ class TrainingRun:
                 Rate of the average. By default the options' `ema_decay`, but lower in the first steps, because early
                 weights would linger in the average of a short run.
         """
-        average = copy.deepcopy(self.accelerator.unwrap_model(model)).requires_grad_(False).eval()
-        self._ema[average] = (model, decay)
+        model = self.accelerator.unwrap_model(model)
+        # Frozen weights have no average but themselves.
+        shared = {id(parameter): parameter for parameter in model.parameters() if not parameter.requires_grad}
+        average = copy.deepcopy(model, shared).requires_grad_(False).eval()
+        trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        self._ema[average] = (model, trained, decay)
         self.accelerator.register_for_checkpointing(average)
         return average
 
@@ -547,11 +748,10 @@ class TrainingRun:
         for schedule, first_step in self._schedules:
             if self.step > first_step:
                 schedule.step()
-        for average, (model, decay) in self._ema.items():
-            model = self.accelerator.unwrap_model(model)
+        for average, (model, trained, decay) in self._ema.items():
             if decay is None:
                 decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-            update_ema(list(average.parameters()), list(model.parameters()), decay)
+            update_ema(*([part.get_parameter(name) for name in trained] for part in (average, model)), decay)
         now = time.monotonic()
         self._started = self._started or (now, self.step)
         means = self._mean_losses() if logs else {}
@@ -583,8 +783,7 @@ class TrainingRun:
             mels, waveforms = [], []
             for index, prompt in enumerate(prompts):
                 noise = torch.Generator().manual_seed(self.config.seed + index)
-                steps = {} if pipe.is_student else {"num_inference_steps": self.config.validation_inference_steps}
-                mel = pipe(prompt, generator=noise, output_type="mel", **steps).audios
+                mel = pipe(prompt, generator=noise, output_type="mel", **self.validation_options).audios
                 mels.append(torch.as_tensor(mel)[0].float().cpu())
                 if pipe.vocoder is not None:
                     waveforms.append(pipe.vocoder(torch.as_tensor(mel).to(pipe.vocoder.device))[0].float().cpu())
@@ -621,56 +820,89 @@ class TrainingRun:
                 shutil.rmtree(self.output_dir / old)
         self.accelerator.wait_for_everyone()
 
-    def save_model(self, model, name="model"):
+    def save_model(self, model):
         r"""
-        Write the `save_pretrained` folder of a model or pipeline and its card into the output folder, on the main
-        process, upload it where the options say so, and end the run.
+        Write the `save_pretrained` folder of a model or pipeline and its card as `model` in the output folder, on the
+        main process, upload it where the options say so, and end the run.
         """
+        class_name, name = type(model).__name__, self._hub_name()
+        usage = f"from audiolcm_diffusers import {class_name}\n\nmodel = {class_name}.from_pretrained({name!r})"
+        is_pipeline = isinstance(model, DiffusionPipeline)
+        data = {"pipeline_tag": "text-to-audio"} if is_pipeline else {}
+        self._save(model.save_pretrained, usage, data)
+
+    def save_adapter(self, transformer, base, usage):
+        r"""
+        Write a transformer's adapter for `AudioLCMPipeline.load_lora_weights`, as [`~TrainingRun.save_model`] does.
+
+        Args:
+            transformer (`nn.Module`): With one adapter.
+            base (`str`): Folder or Hub id of the pipeline that it adapts.
+            usage (`str`): Code for the card that follows after loading into `pipe`.
+        """
+        from peft import get_peft_model_state_dict
+
+        # Folders by their names: where they lie on the machine of whoever trained is of no use to others.
+        base = Path(base).resolve().name if Path(base).exists() else base
+        usage = (
+            f"from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler\n\n"
+            f"pipe = AudioLCMPipeline.from_pretrained({base!r})\npipe.load_lora_weights({self._hub_name()!r})\n{usage}"
+        )
+
+        def save(folder):
+            AudioLCMPipeline.save_lora_weights(
+                folder,
+                transformer_lora_layers=get_peft_model_state_dict(transformer),
+                transformer_lora_adapter_metadata=transformer.peft_config["default"].to_dict(),
+            )
+
+        self._save(save, usage, {"pipeline_tag": "text-to-audio", "base_model": base}, ("lora",))
+
+    def _save(self, save, usage, card_data, tags=()):
         if self.accelerator.is_main_process:
 
-            def save(folder):
-                model.save_pretrained(folder)
+            def save_with_card(folder):
+                save(folder)
                 sounds = self.output_dir / "validation" / f"step-{self.step}"
                 if sounds.is_dir():
                     shutil.copytree(sounds, folder / "samples")
-                (folder / "README.md").write_text(self.model_card(type(model).__name__, sounds.is_dir()), "utf-8")
+                card = self.model_card(usage, card_data, tags, with_samples=sounds.is_dir())
+                (folder / "README.md").write_text(card, "utf-8")
 
-            save_folder(save, self.output_dir / name)
+            save_folder(save_with_card, self.output_dir / "model")
             if self.config.push_to_hub:
                 repo_id = create_repo(self._hub_name(), exist_ok=True).repo_id
-                upload_folder(repo_id=repo_id, folder_path=self.output_dir / name, commit_message="End of training")
+                upload_folder(repo_id=repo_id, folder_path=self.output_dir / "model", commit_message="End of training")
         self.accelerator.end_training()
 
-    def model_card(self, class_name, with_samples):
+    def model_card(self, usage, card_data, tags, with_samples):
         r"""
         What a reader of the trained model needs: how to load it, data, settings, losses and samples.
 
         Args:
-            class_name (`str`): Class that loads it.
+            usage (`str`): Code that loads it.
+            card_data (`dict`): Further metadata for the Hub.
+            tags (`Sequence[str]`): Further tags for the Hub.
             with_samples (`bool`): Whether the last validation's sounds lie in `samples`.
 
         Returns:
             `str`: Markdown with the Hub's metadata.
         """
-        is_pipeline = class_name == "AudioLCMPipeline"
         data = ModelCardData(
-            library_name="diffusers",
-            pipeline_tag="text-to-audio" if is_pipeline else None,
-            tags=["audiolcm", "audiolcm_diffusers", "text-to-audio"],
+            library_name="diffusers", tags=["audiolcm", "audiolcm_diffusers", "text-to-audio", *tags], **card_data
         )
-        name = self._hub_name()
-        # Folders by their names: where they lie on the machine of whoever trained is of no use to others.
+        # Folders by their names, as above.
         settings = {
             key: Path(value).name if key.endswith("_dir") else value
             for key, value in asdict(self.config).items()
             if value is not None
         }
+        source = next(settings[name] for name in self.config.sources() if name in settings)
         parts = [
-            f"---\n{data.to_yaml()}\n---\n# {name}",
-            f"Trained with `audiolcm-diffusers` {__version__} on `{settings['data_dir']}` for {self.step} steps. "
+            f"---\n{data.to_yaml()}\n---\n# {self._hub_name()}",
+            f"Trained with `audiolcm-diffusers` {__version__} on `{source}` for {self.step} steps. "
             "The training script wrote this card: add what the data are, who made them and under which licence.",
-            f"```python\nfrom audiolcm_diffusers import {class_name}\n\n"
-            f"model = {class_name}.from_pretrained({name!r})\n```",
+            f"```python\n{usage}\n```",
             "## Settings\n" + table_of(("option", "value"), sorted(settings.items())),
         ]
         losses = [json.loads(line) for line in self._log_lines()]

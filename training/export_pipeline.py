@@ -19,7 +19,7 @@ from audiolcm_diffusers.training_utils import option, parse_config, save_folder
 CREDIT_COLUMNS = ("source_set", "licence", "author", "source")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExportConfig:
     pipeline_dir: str = field(metadata={"help": "Pipeline folder of `AudioLCMPipeline`."})
     output_dir: str = field(metadata={"help": "Where the exported folder goes; it is replaced."})

@@ -7,29 +7,33 @@ algorithm 1).
         --vocoder_dir runs/vocoder/model --output_dir runs/student
 
 `--teacher_dir` is any pipeline folder of `AudioLCMPipeline` whose transformer has no guidance embedding.
-`runs/student/model` is then a pipeline folder that makes sound in two steps.
+`runs/student/model` is then a pipeline folder that makes sound in two steps. With `--lora_rank` it holds a small
+adapter instead, with which the teacher needs few steps (LCM-LoRA, arXiv:2311.05556).
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from audiolcm_diffusers import AudioLCMPipeline, BigVGANVocoder, LCMAudioScheduler, log_mel_spectrogram
+from audiolcm_diffusers import AudioLCMPipeline, BigVGANVocoder, LCMAudioScheduler
 from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
+    LoraOptions,
     TrainingRun,
-    clip_names,
     option,
     parse_config,
-    tokenize_examples,
+    saved_config,
 )
 
 
-@dataclass(frozen=True)
-class DistillationConfig(CaptionedRunConfig):
+@dataclass(frozen=True, kw_only=True)
+class DistillationConfig(LoraOptions, CaptionedRunConfig):
     unconditional_share: float = option(0.0, "Must be 0: a student is guided by its embedding.")
     teacher_dir: str = option("runs/teacher/model", "Pipeline folder of the teacher.")
+    student_dir: str | None = option(
+        None, "Pipeline folder of a student to go on from; else it starts as its teacher."
+    )
     vocoder_dir: str | None = option(None, "Trained vocoder, to be saved with the student; the teacher's by default.")
     num_solver_timesteps: int = option(50, "Points of the solver; with 1000 training timesteps it skips k = 20.")
     num_solver_steps: int = option(1, "Teacher steps in which a skip is walked.")
@@ -39,10 +43,11 @@ class DistillationConfig(CaptionedRunConfig):
     w_max: float = option(12.0, "Highest guidance strength drawn.")
     huber_c: float = option(0.001, "Residual at which the pseudo-Huber loss turns from quadratic to linear.")
     target_decay: float = option(0.95, "Rate of the target network's average.")
-    guidance_embedding_dim: int = option(256, "Width of the embedded guidance strength.")
+    guidance_embedding_dim: int = option(256, "Width of the embedded guidance strength; an adapter has none.")
 
     def __post_init__(self):
         super().__post_init__()
+        self.check_lora()
         if not 0 <= self.w_min < self.w_max:
             raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={self.w_min}, w_max={self.w_max}.")
         if self.num_solver_steps < 1:
@@ -52,16 +57,59 @@ class DistillationConfig(CaptionedRunConfig):
                 raise ValueError(f"Expected {name} to be one of {known}, got {getattr(self, name)!r}.")
         if not 0 <= self.target_decay <= 1:
             raise ValueError(f"Expected 0 <= target_decay <= 1, got {self.target_decay}.")
+        if self.guidance_embedding_dim < 4:
+            raise ValueError(f"Expected guidance_embedding_dim >= 4, got {self.guidance_embedding_dim}.")
         if self.unconditional_share != 0:
             raise ValueError(
                 "A student is guided by its embedding and never sees an empty caption: expected "
                 f"unconditional_share == 0, got {self.unconditional_share}."
             )
+        if self.student_dir is not None and self.lora_rank is not None:
+            raise ValueError(
+                f"An adapter is made of the teacher: leave out student_dir, got {self.student_dir!r} with "
+                f"lora_rank={self.lora_rank}."
+            )
+        # What folders on this machine tell of themselves; what lies on the Hub is looked at when it is loaded.
+        teacher, scheduler = (saved_config(self.teacher_dir, part) for part in ("transformer", "scheduler"))
+        if teacher.get("time_cond_proj_dim") is not None:
+            raise ValueError(f"{self.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
+        num_train_timesteps = scheduler.get("num_train_timesteps", 1000)
+        if self.num_solver_timesteps < 1 or num_train_timesteps % self.num_solver_timesteps:
+            raise ValueError(
+                f"Expected num_solver_timesteps to divide the schedule's {num_train_timesteps} timesteps, got "
+                f"{self.num_solver_timesteps}."
+            )
+        student = {} if self.student_dir is None else saved_config(self.student_dir, "transformer")
+        if student and student.get("time_cond_proj_dim") != self.guidance_embedding_dim:
+            raise ValueError(
+                f"Expected the student of {self.student_dir!r} to have a guidance embedding of the width "
+                f"guidance_embedding_dim={self.guidance_embedding_dim}, got {student.get('time_cond_proj_dim')}."
+            )
 
 
-def student_from_teacher(teacher, guidance_embedding_dim):
-    """A transformer with a guidance embedding, whose first predictions are the teacher's."""
-    student = type(teacher).from_config({**teacher.config, "time_cond_proj_dim": guidance_embedding_dim})
+def load_teacher(config):
+    """The teacher's pipeline in float32, with the vocoder that the student is to have."""
+    replaced = {}
+    if config.vocoder_dir is not None:
+        replaced["vocoder"] = BigVGANVocoder.from_pretrained(config.vocoder_dir)
+    elif AudioLCMPipeline.load_config(config.teacher_dir)["vocoder"][0] is None:
+        # Distillation hears nothing: a teacher may come without a vocoder.
+        replaced["vocoder"] = None
+    pipe = AudioLCMPipeline.from_pretrained(config.teacher_dir, dtype=torch.float32, **replaced)
+    if pipe.is_student:
+        raise ValueError(f"{config.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
+    return pipe
+
+
+def start_student(config, teacher):
+    """The teacher with an adapter, a trained student, or one whose first predictions are the teacher's."""
+    if config.lora_rank is not None:
+        return config.with_adapter(teacher)
+    student = type(teacher).from_config({**teacher.config, "time_cond_proj_dim": config.guidance_embedding_dim})
+    if config.student_dir is not None:
+        trained = type(teacher).from_pretrained(config.student_dir, subfolder="transformer", dtype=torch.float32)
+        student.load_state_dict(trained.state_dict())
+        return student
     missing, unexpected = student.load_state_dict(teacher.state_dict(), strict=False)
     if unexpected or any("cond_proj" not in name for name in missing):
         raise ValueError(f"The teacher's weights do not fit the student: {missing} missing, {unexpected} left over.")
@@ -72,23 +120,16 @@ def student_from_teacher(teacher, guidance_embedding_dim):
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
-    replaced = {}
-    if config.vocoder_dir is not None:
-        replaced["vocoder"] = BigVGANVocoder.from_pretrained(config.vocoder_dir)
-    elif AudioLCMPipeline.load_config(config.teacher_dir)["vocoder"][0] is None:
-        # Distillation hears nothing: a teacher may come without a vocoder.
-        replaced["vocoder"] = None
-    pipe = AudioLCMPipeline.from_pretrained(config.teacher_dir, **replaced).to(accelerator.device)
-    if pipe.is_student:
-        raise ValueError(f"{config.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
-    vae, teacher = pipe.vae.requires_grad_(False), pipe.transformer.requires_grad_(False)
+    pipe = load_teacher(config)
+    vae, teacher = pipe.vae.requires_grad_(False), pipe.transformer.requires_grad_(False).to(accelerator.device)
+    if config.cache_dir is None:
+        pipe.to(accelerator.device)
     schedule = SolverSchedule.from_scheduler(pipe.scheduler, config.num_solver_timesteps, device=accelerator.device)
-    samples_per_latent = pipe.hop_length * pipe.latent_hop
-    clips = run.load_clips(vae.config.sampling_rate)
-    drawer = config.example_drawer(clips, samples_per_latent, vae.config.sampling_rate)
-    uncond_prompt_embeds, _ = pipe.encode_prompt("", do_classifier_free_guidance=False)
+    examples = config.examples(run, vae, pipe)
+    uncond_prompt_embeds = examples.unconditional_embeds()
 
-    student = student_from_teacher(teacher, config.guidance_embedding_dim)
+    student = start_student(config, teacher)
+    guidance_embedding_dim = student.config.time_cond_proj_dim
     config.set_up(student)
     student = accelerator.prepare(student)
     target = run.averaged(student, decay=config.target_decay)
@@ -96,7 +137,7 @@ def main(config):
         for network in (teacher, target, accelerator.unwrap_model(student)):
             network.compile()
     averaged = run.averaged(student)
-    optimizer = run.optimizer(student.parameters())
+    optimizer = run.optimizer([parameter for parameter in student.parameters() if parameter.requires_grad])
 
     def pipeline():
         components = dict(pipe.components)
@@ -106,24 +147,21 @@ def main(config):
         )
         return AudioLCMPipeline(
             **components,
-            default_audio_length_in_s=config.longest_s,
+            default_audio_length_in_s=examples.longest_s,
             max_audio_length_in_s=pipe.config.max_audio_length_in_s,
         )
 
     run.validation_pipeline = pipeline
+    if config.lora_rank is not None:
+        run.validation_options = {"num_inference_steps": 2, "guidance_scale": 1.0}
     run.resume()
     student.train()
 
     while run.step < config.max_train_steps:
-        length = drawer.draw_length(run.step_generator())
-        generators = run.example_generators(drawer.batch_sizes[length])
-        waveforms, examples = drawer.draw(length, generators)
-        with torch.no_grad():
-            mel = log_mel_spectrogram(waveforms.to(accelerator.device))
-            latents = vae.encode(mel).latent_dist.mean * vae.config.scaling_factor
-            input_ids = tokenize_examples(pipe.tokenizer_2, examples).to(accelerator.device)
-            prompt_embeds = pipe.text_encoder_2(input_ids)[0]
-        draw = draw_step(latents, config.num_solver_timesteps, config.w_min, config.w_max, generators)
+        length = examples.draw_length(run.step_generator())
+        generators = run.example_generators(examples.batch_sizes[length])
+        batch = examples.draw(length, generators)
+        draw = draw_step(batch.latents, config.num_solver_timesteps, config.w_min, config.w_max, generators)
 
         with accelerator.accumulate(student):
             with accelerator.autocast():
@@ -131,25 +169,33 @@ def main(config):
                     student,
                     target,
                     teacher,
-                    latents,
-                    prompt_embeds,
-                    uncond_prompt_embeds.expand_as(prompt_embeds),
+                    batch.latents,
+                    batch.prompt_embeds,
+                    uncond_prompt_embeds.expand_as(batch.prompt_embeds),
                     draw,
                     schedule,
                     huber_c=config.huber_c,
                     num_solver_steps=config.num_solver_steps,
                     solver=config.solver,
                     loss_type=config.loss_type,
-                    guidance_embedding_dim=config.guidance_embedding_dim,
+                    guidance_embedding_dim=guidance_embedding_dim,
                 ).loss
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 accelerator.clip_grad_norm_(student.parameters(), config.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
-        run.after_step(names=clip_names(examples), loss=loss)
+        run.after_step(names=batch.names, loss=loss)
 
-    run.save_model(pipeline())
+    if config.lora_rank is None:
+        run.save_model(pipeline())
+    else:
+        scheduler = (
+            "LCMAudioScheduler.from_config(pipe.scheduler.config, "
+            f"original_inference_steps={config.num_solver_timesteps})"
+        )
+        call = 'pipe("a dog barking", num_inference_steps=2, guidance_scale=1.0)'
+        run.save_adapter(averaged, config.teacher_dir, f"pipe.scheduler = {scheduler}\naudio = {call}.audios[0]")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from audiolcm_diffusers.models.discriminators import Discriminators, PatchDiscri
 from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AutoencoderConfig(RunConfig):
     crop_frames: int = option(128, "Mel frames of a training crop (62.5 a second).")
     max_gain_db: float = option(6.0, "Crops are amplified by up to plus or minus this many decibels.")

@@ -1,12 +1,19 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """
-Train a teacher: a latent diffusion transformer, together with a T5 encoder and a tokenizer of its own.
+Train a teacher: a latent diffusion transformer, from scratch together with a T5 encoder and a tokenizer of its own,
 
     accelerate launch training/train_text_to_audio.py --data_dir DATA/train --vae_dir runs/vae/model \\
         --wordings training/recipes/mini/wordings.json --output_dir runs/teacher
 
+or from a pipeline on: all weights, or an adapter.
+
+    accelerate launch training/train_text_to_audio.py --data_dir DATA/train --pipeline_dir runs/student/model \\
+        --lora_rank 8 --output_dir runs/adapter
+
 `runs/teacher/model` is then a pipeline folder for `AudioLCMPipeline`, which guides it with and without caption.
-Without `--vocoder_dir` it is loaded with `vocoder=None` and gives latents and mels.
+Without `--vocoder_dir` it is loaded with `vocoder=None` and gives latents and mels. `runs/adapter/model` is for
+`load_lora_weights`. An adapter of a student is trained as a consistency model (arXiv:2303.01469), so that the student
+still needs two steps; a student whose weights are all trained becomes a teacher and is distilled again.
 """
 
 import copy
@@ -19,42 +26,41 @@ from diffusers.utils.torch_utils import randn_tensor
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from audiolcm_diffusers import (
-    AudioLCMPipeline,
-    AutoencoderKLMel1D,
-    BigVGANVocoder,
-    LLaMATransformer1DModel,
-    log_mel_spectrogram,
-)
-from audiolcm_diffusers.consistency import add_noise, min_snr_weights, velocity
+from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LLaMATransformer1DModel
+from audiolcm_diffusers.consistency import add_noise, min_snr_weights, training_target
+from audiolcm_diffusers.distillation import SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
 from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
+    LoraOptions,
     TrainingRun,
-    clip_names,
     option,
     parse_config,
-    tokenize_examples,
+    tokenize_prompts,
 )
 
 
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
 
 
-@dataclass(frozen=True)
-class TextToAudioConfig(CaptionedRunConfig):
-    vae_dir: str = option("runs/vae/model", "Trained autoencoder.")
+@dataclass(frozen=True, kw_only=True)
+class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
+    vae_dir: str | None = option(None, "Trained autoencoder; that of `pipeline_dir` by default.")
     vocoder_dir: str | None = option(None, "Trained vocoder, to be saved with the pipeline.")
     pipeline_dir: str | None = option(
         None,
-        "Pipeline to go on from: transformer, text encoder, tokenizer; a student loses its guidance embedding.",
+        "Pipeline to go on from. A student whose weights are all trained loses its guidance embedding.",
     )
+    freeze_text_encoder: bool = option(False, "Train the transformer alone, as an adapter always does.")
     text_learning_rate: float = option(3e-4, "Highest learning rate of the text encoder.")
     text_gate: float = option(0.5, "What the gates of the text attention start from; at 0 they open very slowly.")
     num_text_tokens: int = option(24, "Length of the text stream.")
     vocab_size: int = option(2000, "Tokens of the tokenizer.")
     snr_gamma: float | None = option(None, "Weigh timesteps by Min-SNR (arXiv:2303.09556), 5 in its paper.")
     token_dropout: float = option(0.05, "BPE-dropout (arXiv:1910.13267): chance that a merge is left out in training.")
+    w_min: float = option(4.0, "Lowest guidance strength of a student that is adapted (guidance_scale - 1).")
+    w_max: float = option(12.0, "Highest guidance strength of a student that is adapted.")
+    huber_c: float = option(0.001, "Where the pseudo-Huber loss of a student that is adapted turns linear.")
     transformer_config: str = option(
         '{"num_layers": 6, "num_attention_heads": 4, "attention_head_dim": 64, "qk_norm": "layer_norm"}',
         "Arguments of `LLaMATransformer1DModel` as JSON.",
@@ -67,10 +73,23 @@ class TextToAudioConfig(CaptionedRunConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        self.check_lora()
+        if self.vae_dir is None and self.pipeline_dir is None:
+            raise ValueError("Expected vae_dir, to train from scratch, or pipeline_dir, to go on from; got neither.")
+        for name in ("lora_rank", "freeze_text_encoder"):
+            if getattr(self, name) and self.pipeline_dir is None:
+                raise ValueError(f"{name}={getattr(self, name)} needs pipeline_dir, got None.")
         if self.snr_gamma is not None and not self.snr_gamma > 0:
             raise ValueError(f"Expected snr_gamma > 0, got {self.snr_gamma}.")
         if not 0.0 <= self.token_dropout <= 1.0:
             raise ValueError(f"Expected 0 <= token_dropout <= 1, got {self.token_dropout}.")
+        if not 0 <= self.w_min < self.w_max:
+            raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={self.w_min}, w_max={self.w_max}.")
+
+    @property
+    def trains_text_encoder(self):
+        """`bool`: Whether the text encoder learns, too."""
+        return not self.freeze_text_encoder and self.lora_rank is None
 
 
 def train_tokenizer(captions, vocab_size, num_text_tokens):
@@ -107,24 +126,21 @@ class TextToAudio(torch.nn.Module):
         super().__init__()
         self.transformer, self.text_encoder = transformer, text_encoder
 
-    def forward(self, noisy_latents, timesteps, input_ids):
-        """Velocity `(batch_size, channels, frames)` that the transformer predicts under tokenized captions."""
-        return self.transformer(noisy_latents, timesteps, self.text_encoder(input_ids)[0], return_dict=False)[0]
+    def forward(self, noisy_latents, timesteps, input_ids, return_dict=False):
+        """The transformer's output `(batch_size, channels, frames)` under tokenized captions, in a tuple."""
+        return self.transformer(noisy_latents, timesteps, self.text_encoder(input_ids)[0], return_dict=return_dict)
 
 
-def start_networks(config, drawer, latent_channels):
-    """Tokenizer, text encoder and transformer to train from scratch."""
+def start_pipeline(config, vae, captions):
+    """A pipeline with tokenizer, text encoder and transformer to train from scratch."""
     # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
-    generator = torch.Generator().manual_seed(config.seed)
-    captions = [
-        structured_caption(drawer.wordings.draw(clip.caption, generator)) for clip in drawer.clips for _ in range(20)
-    ]
-    tokenizer = train_tokenizer(captions, config.vocab_size, config.num_text_tokens)
+    texts = [structured_caption(caption) for caption in captions]
+    tokenizer = train_tokenizer(texts, config.vocab_size, config.num_text_tokens)
     text_encoder = T5EncoderModel(
         T5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **json.loads(config.text_encoder_config))
     )
     transformer = LLaMATransformer1DModel(
-        in_channels=latent_channels,
+        in_channels=vae.config.latent_channels,
         cross_attention_dim=text_encoder.config.d_model,
         **json.loads(config.transformer_config),
     )
@@ -132,31 +148,6 @@ def start_networks(config, drawer, latent_channels):
     with torch.no_grad():
         for block in transformer.transformer_blocks:
             block.attn.gate.fill_(config.text_gate)
-    return tokenizer, text_encoder, transformer
-
-
-def load_networks(config, drawer, latent_channels):
-    """Tokenizer, text encoder and transformer of a trained pipeline. A teacher has no guidance embedding."""
-    pipe = AudioLCMPipeline.from_pretrained(config.pipeline_dir, vocoder=None, dtype=torch.float32)
-    transformer = LLaMATransformer1DModel.from_config({**pipe.transformer.config, "time_cond_proj_dim": None})
-    if transformer.config.in_channels != latent_channels:
-        raise ValueError(
-            f"The transformer of {config.pipeline_dir!r} takes {transformer.config.in_channels} latent channels, "
-            f"the autoencoder of {config.vae_dir!r} has {latent_channels}."
-        )
-    weights = pipe.transformer.state_dict()
-    weights.pop("time_embedding.cond_proj.weight", None)
-    transformer.load_state_dict(weights)
-    return pipe.tokenizer_2, pipe.text_encoder_2, transformer
-
-
-def main(config):
-    run = TrainingRun(config)
-    accelerator = run.accelerator
-    vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
-    samples_per_latent = 256 * vae.temporal_compression_ratio
-    clips = run.load_clips(vae.config.sampling_rate)
-    drawer = config.example_drawer(clips, samples_per_latent, vae.config.sampling_rate)
     scheduler = DDIMScheduler(
         beta_start=0.00085,
         beta_end=0.012,
@@ -166,80 +157,168 @@ def main(config):
         prediction_type="v_prediction",
         timestep_spacing="trailing",
     )
-    alphas_cumprod = scheduler.alphas_cumprod.to(accelerator.device)
+    return AudioLCMPipeline(
+        vae=vae,
+        text_encoder=None,
+        projection_model=None,
+        text_encoder_2=text_encoder,
+        tokenizer=None,
+        tokenizer_2=tokenizer,
+        transformer=transformer,
+        scheduler=scheduler,
+        vocoder=None,
+    )
+
+
+def load_pipeline(config):
+    """
+    A trained pipeline in float32. Where all weights are to be trained, a student loses its guidance embedding, because
+    a teacher has none, and takes a teacher's scheduler.
+    """
+    replaced = {}
+    if config.vae_dir is not None:
+        replaced["vae"] = AutoencoderKLMel1D.from_pretrained(config.vae_dir)
+    if AudioLCMPipeline.load_config(config.pipeline_dir)["vocoder"][0] is None:
+        replaced["vocoder"] = None
+    pipe = AudioLCMPipeline.from_pretrained(config.pipeline_dir, dtype=torch.float32, **replaced)
+    if pipe.transformer.config.in_channels != pipe.vae.config.latent_channels:
+        raise ValueError(
+            f"The transformer of {config.pipeline_dir!r} takes {pipe.transformer.config.in_channels} latent channels, "
+            f"the autoencoder of {config.vae_dir!r} has {pipe.vae.config.latent_channels}."
+        )
+    if config.trains_text_encoder and pipe.text_encoder is not None:
+        raise ValueError(
+            f"{config.pipeline_dir!r} has two text encoders, which are never trained: pass freeze_text_encoder or "
+            "lora_rank."
+        )
+    if pipe.is_student and config.lora_rank is None:
+        transformer = type(pipe.transformer).from_config({**pipe.transformer.config, "time_cond_proj_dim": None})
+        weights = pipe.transformer.state_dict()
+        del weights["time_embedding.cond_proj.weight"]
+        transformer.load_state_dict(weights)
+        pipe.transformer = transformer
+        pipe.scheduler = DDIMScheduler.from_config(
+            pipe.scheduler.config, clip_sample=False, set_alpha_to_one=False, timestep_spacing="trailing"
+        )
+    return pipe
+
+
+def main(config):
+    run = TrainingRun(config)
+    accelerator = run.accelerator
+    if config.pipeline_dir is None:
+        vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False)
+        examples = config.examples(run, vae)
+        pipe = start_pipeline(config, vae, examples.prompts())
+    else:
+        pipe = load_pipeline(config)
+        for part in (pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
+            if part is not None:
+                part.requires_grad_(False)
+        if config.cache_dir is None:
+            pipe.to(accelerator.device)
+        examples = config.examples(run, pipe.vae, None if config.trains_text_encoder else pipe)
+    if config.vocoder_dir is not None:
+        pipe.vocoder = BigVGANVocoder.from_pretrained(config.vocoder_dir)
+    alphas_cumprod = pipe.scheduler.alphas_cumprod.to(accelerator.device)
+    prediction_type = pipe.scheduler.config.prediction_type
     num_train_timesteps = len(alphas_cumprod)
 
-    make = start_networks if config.pipeline_dir is None else load_networks
-    tokenizer, text_encoder, transformer = make(config, drawer, vae.config.latent_channels)
+    transformer, text_encoder, tokenizer = pipe.transformer, pipe.text_encoder_2, pipe.tokenizer_2
+    if config.lora_rank is not None:
+        transformer = config.with_adapter(transformer.requires_grad_(False))
     config.set_up(transformer)
     if config.compile:
         transformer.compile()
-    network = accelerator.prepare(TextToAudio(transformer, text_encoder))
-    trained = accelerator.unwrap_model(network)
-    # A text encoder that learns as fast as the transformer ends in one answer to every caption.
-    groups = [
-        {"params": list(trained.transformer.parameters())},
-        {"params": list(trained.text_encoder.parameters()), "lr": config.text_learning_rate},
-    ]
+    groups = [{"params": [parameter for parameter in transformer.parameters() if parameter.requires_grad]}]
+    network = transformer
+    if config.trains_text_encoder:
+        network = TextToAudio(transformer, text_encoder.requires_grad_(True))
+        # A text encoder that learns as fast as the transformer ends in one answer to every caption.
+        groups.append({"params": list(text_encoder.parameters()), "lr": config.text_learning_rate})
+    network = accelerator.prepare(network)
     optimizer = run.optimizer(groups, betas=(0.9, 0.98))
     averaged = run.averaged(network)
-    vocoder = None if config.vocoder_dir is None else BigVGANVocoder.from_pretrained(config.vocoder_dir)
 
     def pipeline():
-        whole_words = copy.deepcopy(tokenizer)
-        whole_words.backend_tokenizer.model.dropout = None
+        components = dict(pipe.components)
+        if config.trains_text_encoder:
+            whole_words = copy.deepcopy(tokenizer)
+            whole_words.backend_tokenizer.model.dropout = None
+            components["transformer"], components["text_encoder_2"] = averaged.transformer, averaged.text_encoder
+            components["tokenizer_2"] = whole_words
+        else:
+            components["transformer"] = averaged
         return AudioLCMPipeline(
-            vae=vae,
-            text_encoder=None,
-            projection_model=None,
-            text_encoder_2=averaged.text_encoder,
-            tokenizer=None,
-            tokenizer_2=whole_words,
-            transformer=averaged.transformer,
-            scheduler=scheduler,
-            vocoder=None if vocoder is None else vocoder.to(accelerator.device),
-            default_audio_length_in_s=config.longest_s,
+            **components,
+            default_audio_length_in_s=examples.longest_s,
+            max_audio_length_in_s=pipe.config.max_audio_length_in_s,
         )
 
     run.validation_pipeline = pipeline
-    tokenizer.backend_tokenizer.model.dropout = config.token_dropout
+    if not pipe.is_student:
+        run.validation_options = {"num_inference_steps": config.validation_inference_steps}
+    else:
+        num_solver_timesteps = pipe.scheduler.config.original_inference_steps
+        schedule = SolverSchedule.from_scheduler(
+            pipe.scheduler, num_solver_timesteps, pipe.scheduler.config.timestep_scaling, accelerator.device
+        )
+    if config.trains_text_encoder:
+        tokenizer.backend_tokenizer.model.dropout = config.token_dropout
     run.resume()
     network.train()
 
     while run.step < config.max_train_steps:
-        length = drawer.draw_length(run.step_generator())
-        generators = run.example_generators(drawer.batch_sizes[length])
-        waveforms, examples = drawer.draw(length, generators)
-        shape = (len(examples), vae.config.latent_channels, waveforms.shape[-1] // samples_per_latent)
-        timesteps = torch.stack([torch.randint(num_train_timesteps, (), generator=own) for own in generators])
-        timesteps = timesteps.to(accelerator.device)
-        noise = randn_tensor(shape, generators).to(accelerator.device)
+        length = examples.draw_length(run.step_generator())
+        generators = run.example_generators(examples.batch_sizes[length])
+        batch = examples.draw(length, generators)
+        latents, text = batch.latents, batch.prompt_embeds
+        if config.trains_text_encoder:
+            text = tokenize_prompts(tokenizer, batch.prompts).to(accelerator.device)
 
-        with torch.no_grad():
-            mel = log_mel_spectrogram(waveforms.to(accelerator.device))
-            latents = vae.encode(mel).latent_dist.mean * vae.config.scaling_factor
-        input_ids = tokenize_examples(tokenizer, examples).to(accelerator.device)
-
-        alpha_prod_t = alphas_cumprod[timesteps]
-        noisy_latents, target = add_noise(latents, noise, alpha_prod_t), velocity(latents, noise, alpha_prod_t)
+        logs = {}
         with accelerator.accumulate(network):
-            prediction = network(noisy_latents, timesteps, input_ids)
-            squared_error = (prediction - target).square().mean(dim=(1, 2))
-            if config.snr_gamma is None:
-                loss = squared_error.mean()
+            if pipe.is_student:
+                draw = draw_step(latents, num_solver_timesteps, config.w_min, config.w_max, generators)
+                with accelerator.autocast():
+                    loss = distillation_loss(
+                        network,
+                        accelerator.unwrap_model(network),
+                        None,
+                        latents,
+                        text,
+                        None,
+                        draw,
+                        schedule,
+                        huber_c=config.huber_c,
+                        guidance_embedding_dim=transformer.config.time_cond_proj_dim,
+                    ).loss
             else:
-                weights = min_snr_weights(alpha_prod_t, config.snr_gamma, scheduler.config.prediction_type)
-                loss = (weights * squared_error).mean()
+                timesteps = torch.stack([torch.randint(num_train_timesteps, (), generator=own) for own in generators])
+                timesteps = timesteps.to(accelerator.device)
+                noise = randn_tensor(tuple(latents.shape), generators).to(accelerator.device)
+                alpha_prod_t = alphas_cumprod[timesteps]
+                noisy_latents = add_noise(latents, noise, alpha_prod_t)
+                prediction = network(noisy_latents, timesteps, text, return_dict=False)[0]
+                target = training_target(latents, noise, alpha_prod_t, prediction_type)
+                squared_error = (prediction - target).square().mean(dim=(1, 2))
+                if config.snr_gamma is None:
+                    loss = squared_error.mean()
+                else:
+                    loss = (min_snr_weights(alpha_prod_t, config.snr_gamma, prediction_type) * squared_error).mean()
+                noisy = timesteps > 700
+                logs = {"loss_noisy": squared_error[noisy].mean()} if noisy.any() else {}
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
-        noisy = timesteps > 700
-        logs = {"loss_noisy": squared_error[noisy].mean()} if noisy.any() else {}
-        run.after_step(names=clip_names(examples), loss=loss, **logs)
+        run.after_step(names=batch.names, loss=loss, **logs)
 
-    run.save_model(pipeline())
+    if config.lora_rank is None:
+        run.save_model(pipeline())
+    else:
+        run.save_adapter(averaged, config.pipeline_dir, 'audio = pipe("a dog barking").audios[0]')
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, pa
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (64, 16))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class VocoderConfig(RunConfig):
     vae_dir: str | None = option(None, "Trained autoencoder; its reconstructions are mixed into the input.")
     reconstructed_share: float = option(0.5, "Share of the crops whose mel has gone through the autoencoder.")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 # Where the magnitude is zero its gradient is not finite; the published extractor adds this under the square root.
 MAGNITUDE_EPS = 1e-9
 LOG_FLOOR = 1e-5
+HOP_LENGTH = 256  # samples a frame
 
 
 @lru_cache(maxsize=8)
@@ -39,7 +40,7 @@ def log_mel_spectrogram(
     waveform,
     sampling_rate=16000,
     n_fft=1024,
-    hop_length=256,
+    hop_length=HOP_LENGTH,
     win_length=1024,
     num_mel_bins=80,
     min_frequency=0.0,

@@ -156,7 +156,15 @@ def draw_part(waveform, samples, generator):
 
 
 def draw_example(
-    clips, weights, samples, wordings, generator, mixture_share=0.2, unconditional_share=0.1, max_gain_db=6.0
+    clips,
+    weights,
+    samples,
+    wordings,
+    generator,
+    mixture_share=0.2,
+    unconditional_share=0.1,
+    max_gain_db=6.0,
+    first_index=None,
 ):
     r"""
     Draw one training example: a clip, two at once, or two in turn, with a caption in some wording.
@@ -170,11 +178,14 @@ def draw_example(
         mixture_share (`float`, defaults to 0.2): Share of examples with two sounds.
         unconditional_share (`float`, defaults to 0.1): Share of examples without a caption.
         max_gain_db (`float`, defaults to 6.0): Sounds are amplified by up to plus or minus this many decibels.
+        first_index (`int`, *optional*): The clip, or the first of the two, where it is not to be drawn.
 
     Returns:
         [`Example`].
     """
-    first, second = (clips[index] for index in torch.multinomial(weights, 2, generator=generator).tolist())
+    # A dataset of one clip is mixed with itself.
+    drawn = torch.multinomial(weights, 2, replacement=len(clips) == 1, generator=generator).tolist()
+    first, second = clips[drawn[0] if first_index is None else first_index], clips[drawn[1]]
     gain = 10 ** ((2 * float(torch.rand((), generator=generator)) - 1) * max_gain_db / 20)
     caption, events, names = wordings.draw(first.caption, generator), None, (first.name,)
     if not happens(mixture_share, generator):
@@ -234,12 +245,18 @@ class ExampleDrawer:
         if not all(0 < duration <= seconds_per_batch for duration in durations_s):
             raise ValueError(f"Expected durations in (0, {seconds_per_batch}] seconds, a batch, got {durations_s}.")
         self.clips, self.wordings, self.example_options = clips, wordings, example_options
+        self.sampling_rate = sampling_rate
         self.weights = torch.tensor([float(wordings.weights.get(clip.caption, 1.0)) for clip in clips])
         self.shares = torch.tensor([float(share) for share in duration_shares])
         self.batch_sizes = [max(1, round(seconds_per_batch / duration)) for duration in durations_s]
         self.num_samples = [
             max(1, round(duration * sampling_rate / samples_multiple)) * samples_multiple for duration in durations_s
         ]
+
+    @property
+    def longest_s(self):
+        r"""`float`: Longest of the lengths in seconds."""
+        return max(self.num_samples) / self.sampling_rate
 
     def draw_length(self, generator):
         r"""

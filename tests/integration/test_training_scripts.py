@@ -403,7 +403,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(trained, data_dir, tmp_path)
 )
 def test_recipes_are_options_that_flags_override(recipe, script, config_class):
     path = TRAINING / f"recipes/mini/{recipe}.json"
-    flags = ["--data_dir", "data", "--output_dir", "run"]
+    flags = ["--data_dir", "data", "--output_dir", "run", *(["--vae_dir", "vae"] if recipe == "teacher" else [])]
     config_class = getattr(load_script(script), config_class)
     config, fewer = (
         parse_config(config_class, [str(path), *flags, *more]) for more in ([], ["--max_train_steps", "7"])

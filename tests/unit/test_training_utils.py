@@ -15,8 +15,9 @@ from audiolcm_diffusers.training_utils import (
     checkpoint_names,
     checkpoints_to_remove,
     parse_config,
+    prompt_of,
     save_folder,
-    tokenize_examples,
+    tokenize_prompts,
 )
 
 
@@ -209,7 +210,7 @@ def test_examples_are_read_as_the_pipeline_reads_prompts(make_tokenizer):
         Example(waveform, "a and b", (("a", "start"), ("b", "end"))),
         Example(waveform, ""),
     ]
-    input_ids = tokenize_examples(tokenizer, examples)
+    input_ids = tokenize_prompts(tokenizer, [prompt_of(example) for example in examples])
     assert input_ids.shape == (3, 24)
     texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in input_ids]
     assert texts == ["<rain& all>", "<a& start>@<b& end>", ""]

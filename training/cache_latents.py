@@ -1,0 +1,114 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+Encode training examples once: mels, latents and, with `--pipeline_dir`, text embeddings.
+
+    accelerate launch training/cache_latents.py --data_dir DATA/train --pipeline_dir runs/teacher/model \\
+        --output_dir runs/cache
+    accelerate launch training/train_audiolcm_distill.py --cache_dir runs/cache --teacher_dir runs/teacher/model \\
+        --output_dir runs/student
+
+The processes of a launch share the work. Given again after it was stopped, the command writes what is missing.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+
+from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D
+from audiolcm_diffusers.data.latent_cache import DTYPES, CacheWriter, fingerprints
+from audiolcm_diffusers.data.latents import LatentEncoder
+from audiolcm_diffusers.training_utils import (
+    DataConfig,
+    ExampleConfig,
+    encoder_of_prompts,
+    load_clips_and_report,
+    option,
+    parse_config,
+    prompt_of,
+    text_parts,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheConfig(ExampleConfig, DataConfig):
+    output_dir: str = field(metadata={"help": "Folder of the cache."})
+    pipeline_dir: str | None = option(None, "Pipeline whose autoencoder and text encoders encode the examples.")
+    vae_dir: str | None = option(
+        None, "Autoencoder alone: a cache without text embeddings, for text encoders in training."
+    )
+    examples_per_clip: int = option(
+        4, "Examples made of a clip, times its weight in the wordings; each clip has some."
+    )
+    shard_size: int = option(256, "Examples in a file.")
+    batch_size: int = option(16, "Examples encoded at a time.")
+    dtype: str = option("float32", '"float32", "float16" or "bfloat16": what is stored, and read as float32.')
+    seed: int = option(0, "Seed of every random draw.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.check_examples()
+        if (self.pipeline_dir is None) == (self.vae_dir is None):
+            raise ValueError(
+                f"Expected one of pipeline_dir and vae_dir, got pipeline_dir={self.pipeline_dir!r}, "
+                f"vae_dir={self.vae_dir!r}."
+            )
+        for name in ("examples_per_clip", "shard_size", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Expected {name} >= 1, got {getattr(self, name)}.")
+        if self.dtype not in DTYPES:
+            raise ValueError(f"Expected dtype to be one of {', '.join(DTYPES)}, got {self.dtype!r}.")
+
+
+def main(config):
+    state = PartialState()
+    if config.pipeline_dir is None:
+        pipe, vae = None, AutoencoderKLMel1D.from_pretrained(config.vae_dir).to(state.device)
+    else:
+        pipe = AudioLCMPipeline.from_pretrained(
+            config.pipeline_dir, transformer=None, vocoder=None, dtype=torch.float32
+        ).to(state.device)
+        vae = pipe.vae
+    folder = Path(config.output_dir)
+    if state.is_main_process:
+        folder.mkdir(parents=True, exist_ok=True)
+    state.wait_for_everyone()
+    clips = load_clips_and_report(
+        config, vae.config.sampling_rate, folder / "bad_clips.csv" if state.is_main_process else None
+    )
+    writer = CacheWriter(
+        folder,
+        config.example_drawer(clips, vae),
+        LatentEncoder(vae, encoder_of_prompts(pipe)),
+        prompt_of,
+        fingerprints(vae, text_parts(pipe)),
+        config.example_options(),
+        config.examples_per_clip,
+        config.shard_size,
+        config.seed,
+        config.dtype,
+    )
+    # Decided by every process before the first of them writes.
+    missing = writer.missing_shards()
+    state.wait_for_everyone()
+    if state.is_main_process:
+        writer.start()
+        print(f"{len(writer.shards()) - len(missing)} of {len(writer.shards())} shards are there", flush=True)
+    state.wait_for_everyone()
+
+    own = missing[state.process_index :: state.num_processes]
+    started = time.monotonic()
+    for done, shard in enumerate(own, start=1):
+        writer.write_shard(*shard, config.batch_size)
+        remaining_s = (time.monotonic() - started) / done * (len(own) - done)
+        if state.is_main_process:
+            print(f"{done} of this process's {len(own)} shards, {remaining_s:.0f} s to go", flush=True)
+    state.wait_for_everyone()
+    if state.is_main_process:
+        writer.finish()
+
+
+if __name__ == "__main__":
+    main(parse_config(CacheConfig))
