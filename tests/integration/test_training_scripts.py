@@ -18,6 +18,7 @@ from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from transformers import T5EncoderModel
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LCMAudioScheduler
 from audiolcm_diffusers.audio.io import read_audio, write_audio
@@ -352,6 +353,125 @@ def test_a_student_takes_over_the_vocoder_of_its_teacher(trained, data_dir, tmp_
     run_script("train_audiolcm_distill", "DistillationConfig", **options)
     index = json.loads((tmp_path / "run/model/model_index.json").read_text())
     assert (index["vocoder"][1] == "BigVGANVocoder") == with_vocoder
+
+
+def cache(trained, data_dir, output_dir, **options):
+    options = {"durations_s": "0.256", "duration_shares": "1", "examples_per_clip": 2, "shard_size": 2, **options}
+    run_script("cache_latents", "CacheConfig", data_dir=data_dir, output_dir=output_dir, **options)
+    return output_dir
+
+
+def forbid(monkeypatch, *functions):
+    """Make methods fail that must not run."""
+
+    def fail(*args, **kwargs):
+        raise AssertionError("This was not to run.")
+
+    for owner, name in functions:
+        monkeypatch.setattr(owner, name, fail)
+
+
+def test_training_from_a_cache_runs_neither_autoencoder_nor_text_encoder(trained, data_dir, tmp_path, monkeypatch):
+    folder = cache(trained, data_dir, tmp_path / "cache", pipeline_dir=trained / "teacher/model")
+    options = {
+        **distillation_options(trained, data_dir, tmp_path / "run"),
+        "cache_dir": folder,
+        "seconds_per_batch": 0.512,
+        "max_train_steps": 2,
+    }
+    for name in ("data_dir", "durations_s", "duration_shares"):
+        options.pop(name, None)
+    forbid(monkeypatch, (AutoencoderKLMel1D, "encode"), (T5EncoderModel, "forward"))
+    run_script("train_audiolcm_distill", "DistillationConfig", **options)
+    first = losses_and_weights(tmp_path / "run")
+    run_script("train_audiolcm_distill", "DistillationConfig", **{**options, "output_dir": tmp_path / "again"})
+    assert losses_and_weights(tmp_path / "again")[0] == first[0]
+    card = (tmp_path / "run/model/README.md").read_text()
+    assert "on `cache` for 2 steps" in card
+
+    # What was decided when the cache was made cannot be decided again.
+    with pytest.raises(ValueError, match=r"made with durations_s='0.256'; got '0.512'"):
+        run_script(
+            "train_audiolcm_distill",
+            "DistillationConfig",
+            **{**options, "output_dir": tmp_path / "other", "durations_s": "0.512"},
+        )
+    with pytest.raises(ValueError, match="Expected one of data_dir, .*cache_dir, got data_dir=.*, cache_dir="):
+        run_script("train_audiolcm_distill", "DistillationConfig", **options, data_dir=data_dir)
+
+
+def test_a_cache_of_another_teacher_is_refused(trained, data_dir, tmp_path):
+    folder = cache(trained, data_dir, tmp_path / "cache", pipeline_dir=trained / "teacher/model")
+    other = AudioLCMPipeline.from_pretrained(trained / "teacher/model", vocoder=None)
+    with torch.no_grad():
+        other.text_encoder_2.shared.weight[0, 0] += 1.0
+    other.save_pretrained(tmp_path / "other")
+    with pytest.raises(ValueError, match="made with another text: make it anew"):
+        run_script(
+            "train_audiolcm_distill",
+            "DistillationConfig",
+            cache_dir=folder,
+            output_dir=tmp_path / "run",
+            teacher_dir=tmp_path / "other",
+        )
+
+
+def test_a_text_encoder_learns_on_cached_latents(trained, data_dir, tmp_path, monkeypatch):
+    folder = cache(trained, data_dir, tmp_path / "cache", vae_dir=trained / "vae/model", mixture_share=0.0)
+    forbid(monkeypatch, (AutoencoderKLMel1D, "encode"))
+    run_script(
+        "train_text_to_audio",
+        "TextToAudioConfig",
+        cache_dir=folder,
+        output_dir=tmp_path / "run",
+        vae_dir=trained / "vae/model",
+        vocab_size=120,
+        transformer_config=json.dumps(TRANSFORMER),
+        text_encoder_config=json.dumps(TEXT_ENCODER),
+        seconds_per_batch=0.512,
+        max_train_steps=1,
+        mixture_share=0.0,
+    )
+    pipe = AudioLCMPipeline.from_pretrained(tmp_path / "run/model", vocoder=None)
+    assert pipe.config.default_audio_length_in_s == 0.256
+    # The words of the captions, as the cache holds them.
+    assert "tone" in "".join(pipe.tokenizer_2.convert_ids_to_tokens(pipe.tokenizer_2("a tone").input_ids))
+
+
+def test_two_processes_write_one_cache(trained, data_dir, tmp_path):
+    alone = cache(trained, data_dir, tmp_path / "alone", vae_dir=trained / "vae/model", shard_size=1)
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    options = {"durations_s": "0.256", "duration_shares": "1", "examples_per_clip": 2, "shard_size": 1}
+    process = start_script(
+        "cache_latents",
+        launch,
+        data_dir=data_dir,
+        output_dir=tmp_path / "pair",
+        vae_dir=trained / "vae/model",
+        **options,
+    )
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+    names = sorted(path.name for path in alone.iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "pair").iterdir()) and len(names) == 5
+    for name in names[:-1]:
+        for key, tensor in load_file(alone / name).items():
+            torch.testing.assert_close(load_file(tmp_path / "pair" / name)[key], tensor, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({}, "one of pipeline_dir and vae_dir, got pipeline_dir=None, vae_dir=None"),
+        ({"pipeline_dir": "a", "vae_dir": "b"}, "got pipeline_dir='a', vae_dir='b'"),
+        ({"vae_dir": "b", "dtype": "int8"}, "dtype .* got 'int8'"),
+        ({"vae_dir": "b", "shard_size": 0}, "shard_size >= 1, got 0"),
+        ({"vae_dir": "b", "mixture_share": 2.0}, "mixture_share <= 1, got 2.0"),
+    ],
+)
+def test_impossible_caches_are_refused_when_options_are_read(options, told):
+    with pytest.raises(ValueError, match=told):
+        load_script("cache_latents").CacheConfig(data_dir="data", output_dir="cache", **options)
 
 
 def test_accumulated_batches_train_as_one_of_their_size(trained, data_dir, tmp_path):
