@@ -10,7 +10,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "audiolcm_diffusers/__ini
 
 # To read the vocabulary of T5 where it comes in its original form.
 CONVERT = ["sentencepiece", "protobuf"]
-TRAIN = ["tensorboard", "pyyaml"]
+TRAIN = ["tensorboard", "pyyaml", "tqdm"]
 TEST = ["pytest", "ruff", "import-linter", "peft>=0.21", *TRAIN]
 
 setup(

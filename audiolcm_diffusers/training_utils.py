@@ -25,6 +25,7 @@ from diffusers import DiffusionPipeline
 from diffusers.optimization import get_scheduler
 from huggingface_hub import ModelCardData, create_repo, upload_folder
 from PIL import Image
+from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
 from . import __version__
@@ -557,7 +558,9 @@ class TrainingRun:
         self._ema = {}
         self._schedules = []
         self._sums = {}
+        self._examples = 0  # since the run began or went on, on this process
         self._started = None
+        self._bar, self._shown = None, {}
         self._unchecked = []
         self._stop_requested = False
         self.output_dir = Path(config.output_dir)
@@ -618,6 +621,7 @@ class TrainingRun:
         Random numbers of each example of the batch: a function of seed, step and the example's number among all of the
         step's. Two processes or two accumulated batches draw what one batch of twice the size does.
         """
+        self._examples += batch_size
         batch = self._batches * self.accelerator.num_processes + self.accelerator.process_index
         return [self._generator(1 + batch * batch_size + index) for index in range(batch_size)]
 
@@ -745,6 +749,7 @@ class TrainingRun:
         stops = self._stops_here(logs)
         if logs or saves or stops:
             self._check_finite()
+        learning_rate = self._schedules[0][0].get_last_lr()[0] if self._schedules else 0.0
         for schedule, first_step in self._schedules:
             if self.step > first_step:
                 schedule.step()
@@ -752,14 +757,15 @@ class TrainingRun:
             if decay is None:
                 decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
             update_ema(*([part.get_parameter(name) for name in trained] for part in (average, model)), decay)
-        now = time.monotonic()
-        self._started = self._started or (now, self.step)
+        speeds = self._speeds()
         means = self._mean_losses() if logs else {}
+        if self.accelerator.is_main_process:
+            self._show_progress(means, learning_rate, speeds)
         if logs and self.accelerator.is_main_process:
             line = {name: round(value, 5) for name, value in means.items()}
-            steps_per_s = (self.step - self._started[1]) / max(now - self._started[0], 1e-9)
-            line |= {"step": self.step, "steps_per_s": round(steps_per_s, 3)}
-            print(json.dumps(line), flush=True)
+            line |= {"step": self.step, "lr": float(f"{learning_rate:.6g}"), **speeds}
+            self._bar.write(json.dumps(line), file=sys.stdout)
+            sys.stdout.flush()
             with (self.output_dir / "log.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
             self.accelerator.log({name: value for name, value in line.items() if name != "step"}, step=self.step)
@@ -770,6 +776,31 @@ class TrainingRun:
             self._validate()
         if stops and not last:
             raise SystemExit(143)
+
+    def _speeds(self):
+        """Steps and examples a second, over all processes, and the seconds that are left at this speed."""
+        now = time.monotonic()
+        # The first step, which compiles and warms up, does not count.
+        self._started = self._started or (now, self.step, self._examples)
+        started, step, examples = self._started
+        seconds = max(now - started, 1e-9)
+        steps_per_s = (self.step - step) / seconds
+        samples_per_s = (self._examples - examples) * self.accelerator.num_processes / seconds
+        speeds = {"steps_per_s": round(steps_per_s, 3), "samples_per_s": round(samples_per_s, 2)}
+        if steps_per_s > 0:
+            speeds["eta_s"] = round((self.config.max_train_steps - self.step) / steps_per_s)
+        return speeds
+
+    def _show_progress(self, means, learning_rate, speeds):
+        """Move the progress bar, which a terminal shows and a file does not; it knows the time left by itself."""
+        if self._bar is None:
+            self._bar = tqdm(total=self.config.max_train_steps, initial=self.step - 1, disable=None, unit="step")
+        if means:
+            self._shown = {name: f"{value:.4g}" for name, value in means.items()}
+        self._bar.set_postfix(
+            {**self._shown, "lr": f"{learning_rate:.2g}", "samples/s": speeds["samples_per_s"]}, refresh=False
+        )
+        self._bar.update()
 
     @torch.no_grad()
     def _validate(self):
@@ -870,6 +901,8 @@ class TrainingRun:
                 (folder / "README.md").write_text(card, "utf-8")
 
             save_folder(save_with_card, self.output_dir / "model")
+            if self._bar is not None:
+                self._bar.close()
             if self.config.push_to_hub:
                 repo_id = create_repo(self._hub_name(), exist_ok=True).repo_id
                 upload_folder(repo_id=repo_id, folder_path=self.output_dir / "model", commit_message="End of training")
@@ -907,7 +940,7 @@ class TrainingRun:
         ]
         losses = [json.loads(line) for line in self._log_lines()]
         if losses:
-            columns = ["step", *sorted(set().union(*losses) - {"step", "steps_per_s"})]
+            columns = ["step", *sorted(set().union(*losses) - {"step", "lr", "steps_per_s", "samples_per_s", "eta_s"})]
             shown = losses[:: max(1, len(losses) // 8)]
             shown += [losses[-1]] if shown[-1] is not losses[-1] else []
             table = table_of(columns, [[line.get(column, "") for column in columns] for line in shown])

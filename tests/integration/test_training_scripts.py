@@ -333,7 +333,14 @@ def losses_and_weights(output_dir):
     lines = [json.loads(line) for line in (output_dir / "log.jsonl").read_text().splitlines()]
     weights = load_file(output_dir / "model/transformer/diffusion_pytorch_model.safetensors")
     assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
+    assert [line["lr"] for line in lines] == learning_rates(len(lines))
     return [line["loss"] for line in lines], torch.cat([weights[name].flatten() for name in sorted(weights)])
+
+
+def learning_rates(num_steps):
+    """A step of warm-up, then a cosine: the schedule counts steps, whatever the number of processes and batches."""
+    rates = [0.0] + [1e-3 * (1 + math.cos(math.pi * step / (num_steps - 1))) / 2 for step in range(num_steps - 1)]
+    return [float(f"{rate:.6g}") for rate in rates[:num_steps]]
 
 
 def assert_the_same_training(first, second):

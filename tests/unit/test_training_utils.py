@@ -54,6 +54,14 @@ def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path):
     assert not torch.equal(averaged, weight)
 
 
+def test_the_log_tells_rates_and_speed(tmp_path):
+    # Two steps of warm-up from 0, then half a cosine over the other two: 0, 1/2, 1, (1 + cos(pi / 2)) / 2.
+    train(options(tmp_path, max_train_steps=4, warmup_steps=2, learning_rate=0.1))
+    lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert [line["lr"] for line in lines] == [0.0, 0.05, 0.1, 0.05]
+    assert "eta_s" not in lines[0] and lines[-1]["eta_s"] == 0 and lines[-1]["steps_per_s"] > 0
+
+
 def test_latest_is_the_highest_step_and_old_checkpoints_go(tmp_path):
     train(options(tmp_path, max_train_steps=12, checkpointing_steps=2, checkpoints_total_limit=2))
     assert sorted(checkpoint_names(tmp_path / "run")) == ["checkpoint-10", "checkpoint-12"]
