@@ -25,9 +25,9 @@ def blocks(document, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / document).read_text(encoding="utf-8"), re.M | re.S)
 
 
-def commands(program):
-    """The words of each command of the README that runs a program."""
-    lines = [line for block in blocks("README.md", "bash") for line in block.splitlines()]
+def commands(program, document="README.md"):
+    """The words of each command of a document that runs a program."""
+    lines = [line for block in blocks(document, "bash") for line in block.splitlines()]
     return [shlex.split(line, comments=True) for line in lines if line.startswith(program)]
 
 
@@ -63,9 +63,21 @@ def test_options_are_all_there(capsys):
     assert set(options.findall(section)) == set(options.findall(help_text)) - {"--help"}
 
 
-@pytest.mark.parametrize("words", commands("accelerate launch"), ids=lambda words: words[2])
+def script_and_options(words):
+    """The script that a launcher's command names, and what follows it."""
+    first = next(index for index, word in enumerate(words) if word.endswith(".py"))
+    return words[first], words[first + 1 :]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [*commands("accelerate launch"), *commands("accelerate launch", "training/README.md")],
+    ids=lambda words: script_and_options(words)[0],
+)
 def test_training_commands_parse(words, monkeypatch):
-    spec = importlib.util.spec_from_file_location(f"readme_{Path(words[2]).stem}", ROOT / words[2])
+    monkeypatch.chdir(ROOT)
+    path, options = script_and_options(words)
+    spec = importlib.util.spec_from_file_location(f"readme_{Path(path).stem}", ROOT / path)
     script = importlib.util.module_from_spec(spec)
     # Dataclasses look their module up.
     monkeypatch.setitem(sys.modules, spec.name, script)
@@ -75,7 +87,7 @@ def test_training_commands_parse(words, monkeypatch):
         for value in vars(script).values()
         if dataclasses.is_dataclass(value) and value.__module__ == script.__name__
     )
-    config = parse_config(config_class, words[3:])
+    config = parse_config(config_class, options)
     assert config.data_dir == "DATA/train"
 
 

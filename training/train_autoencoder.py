@@ -1,6 +1,6 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """
-Train the mel autoencoder: L1 and KL, and a patch discriminator from a set step on.
+Train the mel autoencoder: multi-resolution mel loss and KL, and a patch discriminator from a set step on.
 
     accelerate launch training/train_autoencoder.py --data_dir DATA/train --output_dir runs/vae
 """
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from diffusers.utils.torch_utils import randn_tensor
 
 from audiolcm_diffusers import AutoencoderKLMel1D
+from audiolcm_diffusers.audio.mel import multi_resolution_l1
 from audiolcm_diffusers.data.captioned_audio import (
     SILENCE,
     clip_mels,
@@ -26,18 +27,27 @@ from audiolcm_diffusers.models.discriminators import Discriminators, PatchDiscri
 from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
 
 
+NUM_MEL_BINS = 80
+
+
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderConfig(RunConfig):
     crop_frames: int = option(128, "Mel frames of a training crop (62.5 a second).")
     max_gain_db: float = option(6.0, "Crops are amplified by up to plus or minus this many decibels.")
-    channels: int = option(192, "Width of both levels; a multiple of 64, at least 128.")
+    channels: int = option(192, "Base width; a multiple of 64, at least 128.")
+    channel_multipliers: str = option(
+        "1,1", "Widths of the levels as multiples of the base width; others than 1,1 need principal_start=False."
+    )
     layers_per_block: int = option(1, "Residual blocks a level.")
     latent_channels: int = option(20, "Channels of the latents.")
     autoencoder_dir: str | None = option(None, "Trained autoencoder to go on from, instead of principal components.")
     principal_start: bool = option(True, "Start from principal components instead of random weights.")
     train_encoder: bool = option(False, "Whether the encoder learns too; without, the latents stay as they start.")
     initial_std: float = option(0.02, "Standard deviation of the latents' noise that training starts from.")
-    kl_weight: float = option(1e-5, "Weight of the KL divergence, in nats a latent value, against the mean L1 error.")
+    mel_loss_scales: str = option(
+        "1,2,4,8", "The mel loss is the mean of L1 errors after averaging over patches of these edges."
+    )
+    kl_weight: float = option(1e-5, "Weight of the KL divergence, in nats a latent value, against the mel loss.")
     discriminator_start: int = option(1500, "Step from which the discriminator takes part.")
     adversarial_weight: float = option(0.02, "Weight of the adversarial loss.")
     feature_weight: float = option(0.05, "Weight of the feature-matching loss.")
@@ -48,6 +58,36 @@ class AutoencoderConfig(RunConfig):
             raise ValueError("Random weights make no latents: expected train_encoder=True with principal_start=False.")
         if self.channels % 64 or self.channels < 128:
             raise ValueError(f"Expected channels to be a multiple of 64 from 128 on, got {self.channels}.")
+        if self.principal_start and self.multipliers != (1, 1):
+            raise ValueError(
+                "Principal components start two levels of one width: expected channel_multipliers='1,1' or "
+                f"principal_start=False, got {self.channel_multipliers!r}."
+            )
+        if len(self.multipliers) < 2:
+            raise ValueError(f"Expected two or more channel_multipliers, got {self.channel_multipliers!r}.")
+        if any(NUM_MEL_BINS % scale or self.crop_frames % scale for scale in self.scales):
+            raise ValueError(
+                f"Expected mel_loss_scales that divide {NUM_MEL_BINS} bins and {self.crop_frames} frames, got "
+                f"{self.mel_loss_scales!r}."
+            )
+
+    @property
+    def multipliers(self):
+        """`tuple[int]`: the numbers of `channel_multipliers`."""
+        return positive_numbers("channel_multipliers", self.channel_multipliers)
+
+    @property
+    def scales(self):
+        """`tuple[int]`: the numbers of `mel_loss_scales`."""
+        return positive_numbers("mel_loss_scales", self.mel_loss_scales)
+
+
+def positive_numbers(name, text):
+    """The numbers that an option lists, `"1,2"`: `(1, 2)`."""
+    numbers = text.split(",")
+    if not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise ValueError(f"Expected {name} to be positive whole numbers with commas between, got {text!r}.")
+    return tuple(int(number) for number in numbers)
 
 
 def draw_batch(mels, config, generators):
@@ -209,7 +249,7 @@ def main(config):
     else:
         vae = AutoencoderKLMel1D(
             base_channels=config.channels,
-            channel_multipliers=(1, 1),
+            channel_multipliers=config.multipliers,
             layers_per_block=config.layers_per_block,
             latent_channels=config.latent_channels,
         )
@@ -246,7 +286,7 @@ def main(config):
             decoded, kl = network(mel, noise)
 
             logs = {}
-            reconstruction = F.l1_loss(decoded, mel)
+            reconstruction = multi_resolution_l1(decoded, mel, config.scales)
             loss = reconstruction + (config.kl_weight * kl if config.train_encoder else 0.0)
             if run.step >= config.discriminator_start:
                 logs = run.discriminator_step(discriminators, mel, decoded, d_optimizer)
@@ -257,7 +297,7 @@ def main(config):
                 accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad()
-        run.after_step(l1=reconstruction, kl=kl, **logs)
+        run.after_step(l1=F.l1_loss(decoded.detach(), mel), mel=reconstruction, kl=kl, **logs)
 
     vae = averaged.vae
     if config.train_encoder:

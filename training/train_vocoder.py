@@ -21,10 +21,9 @@ from audiolcm_diffusers.data.captioned_audio import (
     draw_gains_db,
 )
 from audiolcm_diffusers.models.discriminators import (
-    Discriminators,
-    MultiPeriodDiscriminator,
-    MultiResolutionDiscriminator,
+    WAVEFORM_DISCRIMINATORS,
     stft_magnitude,
+    waveform_discriminators,
 )
 from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
 
@@ -45,6 +44,7 @@ class VocoderConfig(RunConfig):
         '"resblock_type": "2", "resblock_kernel_sizes": [3, 7], "resblock_dilation_sizes": [[1], [1, 3]]}',
         "Arguments of `BigVGANVocoder` as JSON.",
     )
+    discriminators: str = option("mini", '"mini" or, of the published size and form, "bigvgan".')
     discriminator_start: int = option(1500, "Step from which the discriminators take part.")
     mel_weight: float = option(15.0, "Weight of the L1 distance between log10 mels.")
     spectral_weight: float = option(2.5, "Weight of the multi-resolution spectral distance.")
@@ -55,6 +55,10 @@ class VocoderConfig(RunConfig):
         super().__post_init__()
         if not 0.0 <= self.reconstructed_share <= 1.0:
             raise ValueError(f"Expected 0 <= reconstructed_share <= 1, got {self.reconstructed_share}.")
+        if self.discriminators not in WAVEFORM_DISCRIMINATORS:
+            raise ValueError(
+                f"Expected discriminators to be one of {WAVEFORM_DISCRIMINATORS}, got {self.discriminators!r}."
+            )
 
 
 class WhitenedConv1d(torch.nn.Module):
@@ -139,7 +143,7 @@ def main(config):
     vocoder.conv_in = WhitenedConv1d(conv_in, clip_mels(clips[:: max(1, len(clips) // 500)]))
     averaged = run.averaged(vocoder)
     hop_length = vocoder.hop_length
-    discriminators = Discriminators([MultiResolutionDiscriminator(), MultiPeriodDiscriminator()])
+    discriminators = waveform_discriminators(config.discriminators)
     vocoder, discriminators = accelerator.prepare(vocoder, discriminators)
     optimizer = run.optimizer(vocoder.parameters(), betas=(0.8, 0.99))
     d_optimizer = run.optimizer(discriminators.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start)

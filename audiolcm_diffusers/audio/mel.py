@@ -1,5 +1,5 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-"""The log-mel spectrogram that every AudioLCM model sees."""
+"""The log-mel spectrogram that every AudioLCM model sees, and a distance between two."""
 
 from functools import lru_cache
 
@@ -88,3 +88,31 @@ def log_mel_spectrogram(
     magnitude = torch.sqrt(spectrum.real.square() + spectrum.imag.square() + MAGNITUDE_EPS)
     filters = mel_filters(sampling_rate, n_fft, num_mel_bins, min_frequency, max_frequency).to(waveform.device)
     return torch.log10(torch.clamp(filters @ magnitude, min=LOG_FLOOR))
+
+
+def multi_resolution_l1(mel, target, scales=(1, 2, 4, 8)):
+    r"""
+    L1 distance of two log-mel spectrograms at several resolutions.
+
+    `mean over s in scales of mean |P_s(mel) - P_s(target)|`, where `P_s` averages patches of `s` bins by `s` frames.
+    Errors that cancel within a patch weigh less the coarser the resolution; an error of level or envelope weighs the
+    same at every one.
+
+    Args:
+        mel (`torch.Tensor` of shape `(batch_size, num_mel_bins, frames)`): Log magnitudes.
+        target (`torch.Tensor` of the same shape): What `mel` is compared with.
+        scales (`Sequence[int]`, defaults to `(1, 2, 4, 8)`): Edges of the patches; 1 is the spectrogram itself.
+
+    Returns:
+        `torch.Tensor`: A scalar, in the unit of the spectrograms.
+
+    Raises:
+        ValueError: If the shapes differ, or a scale does not divide bins and frames.
+    """
+    if mel.shape != target.shape:
+        raise ValueError(f"Expected mels of one shape, got {tuple(mel.shape)} and {tuple(target.shape)}.")
+    if any(scale < 1 or mel.shape[-2] % scale or mel.shape[-1] % scale for scale in scales):
+        raise ValueError(f"Expected scales that divide bins and frames, got {tuple(scales)} for {tuple(mel.shape)}.")
+    difference = mel - target
+    # Averaging is linear: the difference of the averages is the average of the difference.
+    return sum(F.avg_pool2d(difference, scale).abs().mean() for scale in scales) / len(scales)

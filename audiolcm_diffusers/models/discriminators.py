@@ -7,25 +7,25 @@ import torch.nn.functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 
-class PatchDiscriminator2D(nn.Module):
+class ConvDiscriminator2D(nn.Module):
     r"""
-    Strided 2-D convolutions over a picture with one channel: a score a patch.
+    Weight-normalised 2-D convolutions with leaky ReLU over a picture with one channel, and one more to the scores.
 
     Args:
-        base_channels (`int`): Width of the first convolution.
-        num_layers (`int`): Strided convolutions; each halves the first axis, all but the first one also the second.
+        widths (`Sequence[int]`): Channels behind each convolution but the last.
+        kernel_sizes (`Sequence[tuple[int, int]]`): Of each of these, odd; the picture is padded by half of them.
+        strides (`Sequence[tuple[int, int]]`): Of each of these.
+        out_kernel_size (`tuple[int, int]`): Of the convolution to the scores.
     """
 
-    def __init__(self, base_channels=32, num_layers=4):
+    def __init__(self, widths, kernel_sizes, strides, out_kernel_size=(3, 3)):
         super().__init__()
-        widths = [1] + [base_channels * min(2**layer, 4) for layer in range(num_layers)]
         self.convs = nn.ModuleList(
-            weight_norm(
-                nn.Conv2d(widths[layer], widths[layer + 1], (5, 3), (2, 1 if layer == 0 else 2), padding=(2, 1))
-            )
-            for layer in range(num_layers)
+            weight_norm(nn.Conv2d(inner, outer, kernel, stride, padding=(kernel[0] // 2, kernel[1] // 2)))
+            for inner, outer, kernel, stride in zip([1, *widths], widths, kernel_sizes, strides)
         )
-        self.conv_out = weight_norm(nn.Conv2d(widths[-1], 1, 3, padding=1))
+        padding = (out_kernel_size[0] // 2, out_kernel_size[1] // 2)
+        self.conv_out = weight_norm(nn.Conv2d(widths[-1], 1, out_kernel_size, padding=padding))
 
     def forward(self, pictures):
         r"""
@@ -42,10 +42,27 @@ class PatchDiscriminator2D(nn.Module):
         return self.conv_out(hidden_states), features
 
 
+class PatchDiscriminator2D(ConvDiscriminator2D):
+    r"""
+    Strided 2-D convolutions over a picture with one channel: a score a patch.
+
+    Args:
+        base_channels (`int`): Width of the first convolution.
+        num_layers (`int`): Strided convolutions; each halves the first axis, all but the first one also the second.
+    """
+
+    def __init__(self, base_channels=32, num_layers=4):
+        super().__init__(
+            widths=[base_channels * min(2**layer, 4) for layer in range(num_layers)],
+            kernel_sizes=[(5, 3)] * num_layers,
+            strides=[(2, 1)] + [(2, 2)] * (num_layers - 1),
+        )
+
+
 class MultiResolutionDiscriminator(nn.Module):
     r"""
-    One [`PatchDiscriminator2D`] on the magnitudes of each of several short-time Fourier transforms (UnivNet,
-    arXiv:2106.07889, section 2.3; BigVGAN uses the same).
+    One [`PatchDiscriminator2D`] on the magnitudes of each of several short-time Fourier transforms: a small one after
+    the idea of UnivNet (arXiv:2106.07889, section 2.3), whose own are [`SpectrogramDiscriminator`].
 
     Args:
         resolutions (`tuple[tuple[int, int]]`): `(n_fft, hop_length)` of each.
@@ -65,41 +82,57 @@ class MultiResolutionDiscriminator(nn.Module):
         ]
 
 
-class PeriodDiscriminator(nn.Module):
+class SpectrogramDiscriminator(ConvDiscriminator2D):
+    r"""
+    UnivNet's discriminator of one resolution (arXiv:2106.07889, section 2.3), three of which BigVGAN takes
+    (arXiv:2206.04658, section 3.1): long kernels along time over linear magnitudes, all frequencies kept.
+
+    Args:
+        n_fft (`int`): Length of the Fourier transform.
+        hop_length (`int`): Samples between frames.
+        win_length (`int`): Length of the Hann window.
+        channels (`int`): Width of every convolution.
+    """
+
+    def __init__(self, n_fft, hop_length, win_length, channels=32):
+        super().__init__(
+            widths=[channels] * 5,
+            kernel_sizes=[(3, 9)] * 4 + [(3, 3)],
+            strides=[(1, 1)] + [(1, 2)] * 3 + [(1, 1)],
+        )
+        self.n_fft, self.hop_length, self.win_length = n_fft, hop_length, win_length
+
+    def forward(self, waveform):
+        r"""Scores and features of `(batch_size, samples)`."""
+        return super().forward(stft_magnitude(waveform, self.n_fft, self.hop_length, self.win_length))
+
+
+class PeriodDiscriminator(ConvDiscriminator2D):
     r"""
     Convolutions over the samples that lie one period apart (HiFi-GAN, arXiv:2010.05646, section 2.3).
 
     Args:
         period (`int`): Samples between neighbours.
-        base_channels (`int`): Width of the first convolution.
+        widths (`Sequence[int]`): Channels behind each convolution but the last.
+        strides (`Sequence[int]`): Of each of these, along the samples.
     """
 
-    def __init__(self, period, base_channels=16):
-        super().__init__()
+    def __init__(self, period, widths=(16, 32, 64, 64), strides=(3, 3, 3, 3)):
+        super().__init__(widths, [(5, 1)] * len(widths), [(stride, 1) for stride in strides], out_kernel_size=(3, 1))
         self.period = period
-        widths = [1, base_channels, base_channels * 2, base_channels * 4, base_channels * 4]
-        self.convs = nn.ModuleList(
-            weight_norm(nn.Conv2d(inner, outer, (5, 1), (3, 1), padding=(2, 0)))
-            for inner, outer in zip(widths, widths[1:])
-        )
-        self.conv_out = weight_norm(nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0)))
 
     def forward(self, waveform):
         r"""Scores and features of `(batch_size, samples)`."""
         waveform = F.pad(waveform[:, None], (0, -waveform.shape[-1] % self.period), mode="reflect")
-        hidden_states, features = waveform.unflatten(-1, (-1, self.period)), []
-        for conv in self.convs:
-            hidden_states = F.leaky_relu(conv(hidden_states), 0.1)
-            features.append(hidden_states)
-        return self.conv_out(hidden_states), features
+        return super().forward(waveform[:, 0].unflatten(-1, (-1, self.period)))
 
 
 class MultiPeriodDiscriminator(nn.Module):
-    r"""One [`PeriodDiscriminator`] for each of several prime periods."""
+    r"""One [`PeriodDiscriminator`] for each of several prime periods; further arguments are theirs."""
 
-    def __init__(self, periods=(2, 3, 5, 7, 11), base_channels=16):
+    def __init__(self, periods=(2, 3, 5, 7, 11), **period_options):
         super().__init__()
-        self.discriminators = nn.ModuleList(PeriodDiscriminator(period, base_channels) for period in periods)
+        self.discriminators = nn.ModuleList(PeriodDiscriminator(period, **period_options) for period in periods)
 
     def forward(self, waveform):
         r"""Scores and features of `(batch_size, samples)`, a pair a period."""
@@ -118,10 +151,45 @@ class Discriminators(nn.ModuleList):
         return judgements
 
 
-def stft_magnitude(waveform, n_fft, hop_length):
-    r"""Magnitudes `(batch_size, n_fft // 2 + 1, frames)` of a waveform `(batch_size, samples)`, Hann window."""
-    window = torch.hann_window(n_fft, device=waveform.device)
-    spectrum = torch.stft(waveform, n_fft, hop_length, window=window, return_complex=True)
+WAVEFORM_DISCRIMINATORS = ("mini", "bigvgan")
+
+
+def waveform_discriminators(name):
+    r"""
+    The discriminators that a vocoder is trained against.
+
+    Args:
+        name (`str`):
+            `"mini"`, 0.5 million parameters, or `"bigvgan"`, those of its paper (arXiv:2206.04658, section 3.1): five
+            periods as in HiFi-GAN and three resolutions as in UnivNet, 41 million parameters.
+
+    Returns:
+        [`Discriminators`].
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if name == "mini":
+        return Discriminators([MultiResolutionDiscriminator(), MultiPeriodDiscriminator()])
+    if name == "bigvgan":
+        resolutions = (1024, 120, 600), (2048, 240, 1200), (512, 50, 240)
+        period_options = {"widths": (32, 128, 512, 1024, 1024), "strides": (3, 3, 3, 3, 1)}
+        return Discriminators(
+            [
+                *(SpectrogramDiscriminator(*resolution) for resolution in resolutions),
+                MultiPeriodDiscriminator(**period_options),
+            ]
+        )
+    raise ValueError(f"Expected discriminators to be one of {WAVEFORM_DISCRIMINATORS}, got {name!r}.")
+
+
+def stft_magnitude(waveform, n_fft, hop_length, win_length=None):
+    r"""
+    Magnitudes `(batch_size, n_fft // 2 + 1, frames)` of a waveform `(batch_size, samples)`, Hann window, as long as
+    the transform where `win_length` is not given.
+    """
+    window = torch.hann_window(n_fft if win_length is None else win_length, device=waveform.device)
+    spectrum = torch.stft(waveform, n_fft, hop_length, win_length, window=window, return_complex=True)
     # The gradient of a magnitude is not finite at zero.
     return torch.sqrt(spectrum.real.square() + spectrum.imag.square() + 1e-9)
 

@@ -121,7 +121,7 @@ def trained(data_dir, tmp_path_factory):
 
 def test_every_script_logs_numbers(trained):
     for name, values in {
-        "vae": {"l1", "kl", "discriminator"},
+        "vae": {"l1", "mel", "kl", "discriminator"},
         "vocoder": {"mel", "spectral", "discriminator"},
         "teacher": {"loss"},
         "student": {"loss"},
@@ -519,6 +519,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(trained, data_dir, tmp_path)
     assert torch.equal(resumed[1], whole[1])
 
 
+@pytest.mark.parametrize("scale", ["mini", "audiocaps"])
 @pytest.mark.parametrize(
     ("recipe", "script", "config_class"),
     [
@@ -528,8 +529,8 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(trained, data_dir, tmp_path)
         ("student", "train_audiolcm_distill", "DistillationConfig"),
     ],
 )
-def test_recipes_are_options_that_flags_override(recipe, script, config_class):
-    path = TRAINING / f"recipes/mini/{recipe}.json"
+def test_recipes_are_options_that_flags_override(scale, recipe, script, config_class):
+    path = TRAINING / f"recipes/{scale}/{recipe}.json"
     flags = ["--data_dir", "data", "--output_dir", "run", *(["--vae_dir", "vae"] if recipe == "teacher" else [])]
     config_class = getattr(load_script(script), config_class)
     config, fewer = (
@@ -545,3 +546,38 @@ def test_unknown_ways_to_distil_are_refused_when_options_are_read(name, value):
     config_class = load_script("train_audiolcm_distill").DistillationConfig
     with pytest.raises(ValueError, match=f"{name}.*got .?{value}"):
         config_class(data_dir="data", output_dir="run", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("script", "config_class", "options", "message"),
+    [
+        ("train_autoencoder", "AutoencoderConfig", {"mel_loss_scales": "1,3"}, "80 bins and 128 frames, got '1,3'"),
+        ("train_autoencoder", "AutoencoderConfig", {"mel_loss_scales": "1,0"}, "mel_loss_scales .* got '1,0'"),
+        ("train_autoencoder", "AutoencoderConfig", {"mel_loss_scales": ""}, "mel_loss_scales .* got ''"),
+        ("train_autoencoder", "AutoencoderConfig", {"crop_frames": 100}, "100 frames, got '1,2,4,8'"),
+        ("train_autoencoder", "AutoencoderConfig", {"channel_multipliers": "1,2"}, "one width.*got '1,2'"),
+        ("train_vocoder", "VocoderConfig", {"discriminators": "large"}, "discriminators .* got 'large'"),
+    ],
+)
+def test_losses_that_cannot_be_computed_are_refused_when_options_are_read(script, config_class, options, message):
+    with pytest.raises(ValueError, match=message):
+        getattr(load_script(script), config_class)(data_dir="data", output_dir="run", **options)
+
+
+def test_an_autoencoder_of_several_widths_learns_from_random_weights(data_dir, tmp_path):
+    run_script(
+        "train_autoencoder",
+        "AutoencoderConfig",
+        data_dir=data_dir,
+        output_dir=tmp_path / "run",
+        channels=128,
+        channel_multipliers="1,1,2",
+        principal_start=False,
+        train_encoder=True,
+        latent_channels=4,
+        crop_frames=16,
+        batch_size=1,
+        max_train_steps=1,
+    )
+    vae = AutoencoderKLMel1D.from_pretrained(tmp_path / "run/model")
+    assert tuple(vae.config.channel_multipliers) == (1, 1, 2)

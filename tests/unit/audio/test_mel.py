@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from audiolcm_diffusers import log_mel_spectrogram
-from audiolcm_diffusers.audio.mel import mel_filters
+from audiolcm_diffusers.audio.mel import mel_filters, multi_resolution_l1
 
 
 def tone(frequency, amplitude=0.5, samples=16000):
@@ -80,3 +80,34 @@ def test_what_is_no_batch_of_waveforms_is_refused(waveform):
 def test_too_short_a_waveform_is_refused():
     with pytest.raises(ValueError, match=r"Expected more than 384 samples \(the reflect padding\), got .* of 384"):
         log_mel_spectrogram(torch.zeros(1, 384))
+
+
+def test_the_distance_of_mels_by_hand():
+    target = torch.zeros(1, 2, 4)
+    mel = torch.tensor([[[4.0, 0.0, 1.0, -1.0], [0.0, 0.0, -1.0, 1.0]]])
+    # At scale 1: (4 + 4 * 1) / 8 = 1. At scale 2: the patches' means are 4 / 4 = 1 and 0, their mean is 0.5.
+    assert multi_resolution_l1(mel, target, scales=(1,)).item() == 1.0
+    assert multi_resolution_l1(mel, target, scales=(2,)).item() == 0.5
+    assert multi_resolution_l1(mel, target, scales=(1, 2)).item() == 0.75
+
+
+def test_an_error_of_level_weighs_the_same_at_every_resolution():
+    mel = torch.randn(2, 80, 16, generator=torch.Generator().manual_seed(0))
+    for scales in ((1,), (8,), (1, 2, 4, 8)):
+        torch.testing.assert_close(multi_resolution_l1(mel + 0.25, mel, scales), torch.tensor(0.25))
+    # Noise of no level averages out: over 64 values its mean is 8 times smaller.
+    noise = torch.randn(8, 80, 64, generator=torch.Generator().manual_seed(1))
+    fine, coarse = (multi_resolution_l1(noise, torch.zeros_like(noise), (scale,)) for scale in (1, 8))
+    torch.testing.assert_close(fine / coarse, torch.tensor(8.0), rtol=0.1, atol=0)
+
+
+def test_at_scale_one_the_distance_is_the_plain_one():
+    mel, target = torch.randn(2, 2, 80, 24, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(multi_resolution_l1(mel, target, (1,)), torch.nn.functional.l1_loss(mel, target))
+
+
+def test_mels_that_cannot_be_compared_are_refused():
+    with pytest.raises(ValueError, match=r"one shape, got \(1, 80, 8\) and \(1, 80, 16\)"):
+        multi_resolution_l1(torch.zeros(1, 80, 8), torch.zeros(1, 80, 16))
+    with pytest.raises(ValueError, match=r"divide bins and frames, got \(1, 3\) for \(1, 80, 9\)"):
+        multi_resolution_l1(torch.zeros(1, 80, 9), torch.zeros(1, 80, 9), (1, 3))
