@@ -26,16 +26,19 @@ from PIL import Image
 from transformers import HfArgumentParser
 
 from . import __version__
-from .audio.io import replacing, write_audio
+from .audio.io import check_resampler, replacing, write_audio
 from .audio.plots import plot_mels
 from .consistency import update_ema
 from .data.captioned_audio import load_clips
 from .data.captions import ExampleDrawer, Wordings
+from .data.hub_dataset import HubDataset
 from .models.discriminators import discriminator_loss, generator_losses
 from .pipelines.prompt_events import format_events, structured_caption
 
 
 TRACKERS = ("tensorboard", "wandb")
+# Options that say how a dataset is read; a folder has no use for them.
+DATASET_OPTIONS = ("dataset_config_name", "dataset_split", "streaming", "audio_column", "caption_column")
 
 
 def option(default, help_text):
@@ -63,13 +66,24 @@ def trackers_named(report_to):
 class RunConfig:
     r"""Options of every training script."""
 
-    data_dir: str = field(
-        metadata={
-            "help": "Folder with `metadata.csv` or `.jsonl` (file_name, caption) and the audio, or a `.tsv` file "
-            "(name, audio_path, caption)."
-        }
-    )
     output_dir: str = field(metadata={"help": "Where checkpoints, logs and the trained model go."})
+    data_dir: str | None = option(
+        None,
+        "Folder with `metadata.csv` or `.jsonl` (file_name, caption) and the audio, or a `.tsv` file (name, "
+        "audio_path, caption).",
+    )
+    dataset_name: str | None = option(
+        None, "In place of data_dir: a dataset of the Hub, owner/name, or a folder that `datasets` reads."
+    )
+    dataset_config_name: str | None = option(None, "Configuration of the dataset, where it has several.")
+    dataset_split: str = option("train", 'Split of the dataset, or a slice of one as "train[:1000]".')
+    streaming: bool = option(False, "Read the dataset as it arrives instead of downloading it first.")
+    audio_column: str = option("audio", "The dataset's column of audio.")
+    caption_column: str = option("caption", "The dataset's column of captions, a text or a list of texts a row.")
+    max_clips: int | None = option(
+        None, "Clips after which reading the data ends; they are kept in memory, 115 MB an hour at 16 kHz."
+    )
+    resampler: str = option("scipy", 'How audio of other rates is resampled, "scipy" or "soxr".')
     max_bad_fraction: float = option(
         0.05, "Share of the clips that may be unusable; they are left out and listed in `bad_clips.csv`."
     )
@@ -95,6 +109,19 @@ class RunConfig:
     compile: bool = option(False, "Compile the networks with torch.compile; pays off in runs of many minutes.")
 
     def __post_init__(self):
+        if (self.data_dir is None) == (self.dataset_name is None):
+            raise ValueError(
+                "Expected either data_dir or dataset_name, got "
+                f"data_dir={self.data_dir!r} and dataset_name={self.dataset_name!r}."
+            )
+        if not isinstance(self.data, HubDataset):
+            for name in DATASET_OPTIONS:
+                value = getattr(self, name)
+                if value != getattr(RunConfig, name):
+                    raise ValueError(f"{name}={value!r} goes with dataset_name; data_dir={self.data_dir!r} has none.")
+        if self.max_clips is not None and self.max_clips < 1:
+            raise ValueError(f"Expected max_clips >= 1, got {self.max_clips}.")
+        check_resampler(self.resampler)
         for name in (
             "max_train_steps",
             "batch_size",
@@ -114,6 +141,20 @@ class RunConfig:
             raise ValueError(f"Expected 0 <= ema_decay <= 1, got {self.ema_decay}.")
         if not self.learning_rate > 0.0:
             raise ValueError(f"Expected learning_rate > 0, got {self.learning_rate}.")
+
+    @property
+    def data(self):
+        r"""`str` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]: the data that the options name."""
+        if self.dataset_name is None:
+            return self.data_dir
+        return HubDataset(
+            self.dataset_name,
+            self.dataset_config_name,
+            self.dataset_split,
+            self.streaming,
+            self.audio_column,
+            self.caption_column,
+        )
 
 
 @dataclass(frozen=True)
@@ -373,7 +414,14 @@ class TrainingRun:
         """
         bad = []
         try:
-            return load_clips(self.config.data_dir, sampling_rate, self.config.max_bad_fraction, bad)
+            return load_clips(
+                self.config.data,
+                sampling_rate,
+                self.config.max_bad_fraction,
+                bad,
+                resampler=self.config.resampler,
+                max_clips=self.config.max_clips,
+            )
         finally:
             if bad and self.accelerator.is_main_process:
                 report = self.output_dir / "bad_clips.csv"
@@ -653,21 +701,25 @@ class TrainingRun:
             `str`: Markdown with the Hub's metadata.
         """
         is_pipeline = class_name == "AudioLCMPipeline"
+        source = self.config.data
+        hub_id = source.hub_id if isinstance(source, HubDataset) else None
         data = ModelCardData(
             library_name="diffusers",
             pipeline_tag="text-to-audio" if is_pipeline else None,
             tags=["audiolcm", "audiolcm_diffusers", "text-to-audio"],
+            datasets=[hub_id] if hub_id is not None else None,
         )
         name = self._hub_name()
         # Folders by their names: where they lie on the machine of whoever trained is of no use to others.
         settings = {
-            key: Path(value).name if key.endswith("_dir") else value
+            key: Path(value).name if key.endswith("_dir") or (key == "dataset_name" and hub_id is None) else value
             for key, value in asdict(self.config).items()
             if value is not None
         }
+        trained_on = settings.get("data_dir") or settings["dataset_name"]
         parts = [
             f"---\n{data.to_yaml()}\n---\n# {name}",
-            f"Trained with `audiolcm-diffusers` {__version__} on `{settings['data_dir']}` for {self.step} steps. "
+            f"Trained with `audiolcm-diffusers` {__version__} on `{trained_on}` for {self.step} steps. "
             "The training script wrote this card: add what the data are, who made them and under which licence.",
             f"```python\nfrom audiolcm_diffusers import {class_name}\n\n"
             f"model = {class_name}.from_pretrained({name!r})\n```",

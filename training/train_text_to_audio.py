@@ -117,7 +117,9 @@ def start_networks(config, drawer, latent_channels):
     # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
     generator = torch.Generator().manual_seed(config.seed)
     captions = [
-        structured_caption(drawer.wordings.draw(clip.caption, generator)) for clip in drawer.clips for _ in range(20)
+        structured_caption(drawer.wordings.draw(clip.draw_caption(generator), generator))
+        for clip in drawer.clips
+        for _ in range(20)
     ]
     tokenizer = train_tokenizer(captions, config.vocab_size, config.num_text_tokens)
     text_encoder = T5EncoderModel(
