@@ -1,51 +1,128 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Reading, resampling and writing audio files."""
 
+import importlib.util
+import io
 import math
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
 
+RESAMPLERS = ("scipy", "soxr")
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 
 
-def read_audio(path, sampling_rate=16000):
+def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
     r"""
     Read an audio file as mono.
 
     Args:
-        path (`str` or `Path`): A file that libsndfile reads (WAV, FLAC, OGG, MP3, …), any rate, channels or depth.
-        sampling_rate (`int`, defaults to 16000): Rate in Hz of the result; other rates are resampled (polyphase).
+        audio (`str`, `Path`, `bytes` or binary file):
+            What libsndfile reads (WAV, FLAC, OGG, MP3, …), any rate, channels or depth: a path, the content of a file,
+            or an open file, read from its beginning.
+        sampling_rate (`int`, defaults to 16000): Rate in Hz of the result; other rates are resampled.
+        resampler (`str`, defaults to `"scipy"`): How, see [`resample`].
+        name (`str`, *optional*): What errors call the audio; by default its path.
 
     Returns:
         `torch.Tensor` of shape `(samples,)`: float32, the mean of the channels.
 
     Raises:
-        ValueError: If the file is missing, unreadable, empty or has values that are not finite.
+        ValueError:
+            If the file is missing, unreadable, empty or has values that are not finite, or if the resampler is unknown
+            or not installed.
     """
     import soundfile
 
-    if not Path(path).is_file():
-        raise ValueError(f"There is no audio file {str(path)!r}.")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{str(path)!r} cannot be read as audio: {error}") from error
+    check_resampler(resampler)
+    name = audio_name(audio) if name is None else name
+    with open_audio(audio, name) as file:
+        try:
+            samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise ValueError(f"{name!r} cannot be read as audio: {error.error_string}") from error
     waveform = torch.from_numpy(samples).mean(dim=1)
     if waveform.numel() == 0:
-        raise ValueError(f"{str(path)!r} holds no samples.")
+        raise ValueError(f"{name!r} holds no samples.")
     if not torch.isfinite(waveform).all():
-        raise ValueError(f"{str(path)!r} holds samples that are NaN or infinite.")
-    if rate != sampling_rate:
-        from scipy.signal import resample_poly
+        raise ValueError(f"{name!r} holds samples that are NaN or infinite.")
+    return resample(waveform, rate, sampling_rate, resampler)
 
-        divisor = math.gcd(rate, sampling_rate)
-        waveform = torch.from_numpy(resample_poly(waveform.numpy(), sampling_rate // divisor, rate // divisor))
-    return waveform.contiguous()
+
+def audio_name(audio):
+    r"""What errors call an audio file that has no other name: its path, where it has one."""
+    return str(audio) if isinstance(audio, (str, Path)) else str(getattr(audio, "name", "audio"))
+
+
+def open_audio(audio, name):
+    r"""
+    Open what [`read_audio`] reads.
+
+    Args:
+        audio (`str`, `Path`, `bytes` or binary file): Path, content or open file; the latter is wound back.
+        name (`str`): What errors call it.
+
+    Returns:
+        A context manager that yields a binary file. It leaves open what was open.
+
+    Raises:
+        ValueError: If there is no such file.
+    """
+    if isinstance(audio, (str, Path)):
+        if not Path(audio).is_file():
+            raise ValueError(f"There is no audio file {name!r}.")
+        return Path(audio).open("rb")
+    if isinstance(audio, bytes):
+        return io.BytesIO(audio)
+    audio.seek(0)
+    return nullcontext(audio)
+
+
+def check_resampler(resampler):
+    r"""
+    Refuse a resampler that [`resample`] does not have.
+
+    Raises:
+        ValueError: If it is unknown or not installed.
+    """
+    if resampler not in RESAMPLERS:
+        raise ValueError(f"Expected resampler to be one of {', '.join(RESAMPLERS)}, got {resampler!r}.")
+    if importlib.util.find_spec(resampler) is None:
+        raise ValueError(f"The resampler {resampler} is not installed: `pip install {resampler}`.")
+
+
+def resample(waveform, rate, sampling_rate, resampler="scipy"):
+    r"""
+    Bring a waveform to another rate.
+
+    The two resamplers differ near half of the lower rate, scipy's filter being the shorter one, and by a sample in
+    length; which one is used is therefore said, and does not depend on what is installed.
+
+    Args:
+        waveform (`torch.Tensor` of shape `(samples,)`): float32.
+        rate (`int`): Samples per second of `waveform`.
+        sampling_rate (`int`): Samples per second of the result.
+        resampler (`str`, defaults to `"scipy"`):
+            `"scipy"`, a polyphase filter, or `"soxr"`, the SoX resampler in its high quality, which is steeper.
+
+    Returns:
+        `torch.Tensor` of shape `(about samples * sampling_rate / rate,)`: float32.
+    """
+    if rate == sampling_rate:
+        return waveform.contiguous()
+    if resampler == "soxr":
+        import soxr
+
+        return torch.from_numpy(soxr.resample(waveform.numpy(), rate, sampling_rate, quality="HQ"))
+    from scipy.signal import resample_poly
+
+    divisor = math.gcd(rate, sampling_rate)
+    resampled = resample_poly(waveform.numpy(), sampling_rate // divisor, rate // divisor)
+    return torch.from_numpy(resampled).contiguous()
 
 
 def write_audio(path, waveform, sampling_rate=16000):

@@ -1,16 +1,17 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-"""Captioned audio in the `audiofolder` and the published layout, and random crops of it."""
+"""Captioned audio in the `audiofolder` and the published layout or from the Hub, and random crops of it."""
 
 import csv
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 
-from ..audio.io import read_audio
+from ..audio.io import audio_name, check_resampler, open_audio, read_audio
 from ..audio.mel import log_mel_spectrogram
 
 
@@ -24,14 +25,23 @@ class Clip:
     One captioned recording.
 
     Args:
-        name (`str`): File name inside its folder.
-        caption (`str`): What is heard.
+        name (`str`): File name inside its folder, or row of its dataset.
+        caption (`str`): What is heard, the first of several captions.
         waveform (`torch.Tensor` of shape `(samples,)`): int16, so that hours of audio fit in memory.
+        other_captions (`tuple[str]`): The further ones.
     """
 
     name: str
     caption: str
     waveform: torch.Tensor
+    other_captions: tuple = ()
+
+    def draw_caption(self, generator):
+        r"""Draw one of the clip's captions, all equally likely; nothing is drawn where there is one."""
+        if not self.other_captions:
+            return self.caption
+        captions = (self.caption, *self.other_captions)
+        return captions[int(torch.randint(len(captions), (), generator=generator))]
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class BadClip:
     A row of the metadata that training leaves out.
 
     Args:
-        name (`str`): File name as in the metadata.
+        name (`str`): File name as in the metadata, or row of its dataset.
         reason (`str`): What is wrong with it.
     """
 
@@ -106,73 +116,98 @@ def _rows_of_json_lines(path, columns):
     return rows
 
 
-def read_clip(name, caption, path, sampling_rate=16000):
+def read_clip(name, caption, audio, sampling_rate=16000, resampler="scipy"):
     r"""
     Read a recording and refuse what nothing can be learnt from.
 
     Args:
-        name, caption (`str`), path (`Path`): From [`read_metadata`].
+        name (`str`): From [`read_metadata`] or a row of a [`~audiolcm_diffusers.data.hub_dataset.HubDataset`].
+        caption (`str` or `list[str]`): Likewise. Of several captions, the empty ones are left out.
+        audio (`Path`, `bytes`, *optional*): Likewise; `None` where the row has no audio.
         sampling_rate (`int`, defaults to 16000): Rate in Hz to which it is resampled.
+        resampler (`str`, defaults to `"scipy"`): See [`~audiolcm_diffusers.audio.io.resample`].
 
     Returns:
         [`Clip`].
 
     Raises:
-        ValueError: If the caption is empty, or the file is missing, unreadable, cut off, empty, silent or not finite.
+        ValueError:
+            If the caption is empty or no text, or the audio is missing, unreadable, cut off, empty, silent or not
+            finite.
     """
-    if not caption:
+    captions = caption if isinstance(caption, (list, tuple)) else [caption]
+    for text in captions:
+        if not isinstance(text, str | None):
+            raise ValueError(f"{name!r} has a caption that is no text: {text!r}.")
+    captions = [text.strip() for text in captions if text and text.strip()]
+    if not captions:
         raise ValueError(f"{name!r} has no caption.")
-    waveform = read_audio(path, sampling_rate=sampling_rate)
-    if is_cut_off(path):
-        raise ValueError(f"{str(path)!r} ends before its header says.")
+    if audio is None:
+        raise ValueError(f"{name!r} has no audio.")
+    source = name if isinstance(audio, bytes) else audio_name(audio)
+    waveform = read_audio(audio, sampling_rate, resampler, name=source)
+    if is_cut_off(audio):
+        raise ValueError(f"{source!r} ends before its header says.")
     stored = (waveform.clamp(-1.0, 1.0) * INT16_SCALE).round().to(torch.int16)
     if not stored.any():
-        raise ValueError(f"{str(path)!r} is silent.")
-    return Clip(name, caption, stored)
+        raise ValueError(f"{source!r} is silent.")
+    return Clip(name, captions[0], stored, tuple(captions[1:]))
 
 
-def is_cut_off(path):
+def is_cut_off(audio):
     r"""
-    Whether a RIFF WAV file is shorter than its header says, as after an interrupted copy. libsndfile reads what is
-    left of such a file without a word; compressed formats it refuses itself.
+    Whether a RIFF WAV file, a path or its content, is shorter than its header says, as after an interrupted copy.
+    libsndfile reads what is left of such a file without a word; compressed formats it refuses itself.
     """
-    with Path(path).open("rb") as file:
+    with open_audio(audio, audio_name(audio)) as file:
         riff, size = file.read(4), int.from_bytes(file.read(4), "little")
+        length = file.seek(0, os.SEEK_END)
     # A writer to a pipe, which cannot go back to the header, leaves 0 or the highest number there.
-    return riff == b"RIFF" and 0 < size < 2**32 - 64 and size + 8 > Path(path).stat().st_size + 1
+    return riff == b"RIFF" and 0 < size < 2**32 - 64 and size + 8 > length + 1
 
 
-def load_clips(data, sampling_rate=16000, max_bad_fraction=0.0, bad_clips=None):
+def load_clips(data, sampling_rate=16000, max_bad_fraction=0.0, bad_clips=None, resampler="scipy", max_clips=None):
     r"""
     Read a dataset into memory, leaving out what cannot be used.
 
+    In memory a clip takes two bytes a sample: at 16 kHz an hour of sound is 2 * 16000 * 3600 bytes, 115 MB.
+
     Args:
-        data (`str` or `Path`): Folder or `.tsv` file, see [`read_metadata`].
+        data (`str`, `Path` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]):
+            Folder or `.tsv` file, see [`read_metadata`], or a dataset of the Hub.
         sampling_rate (`int`, defaults to 16000): Rate in Hz to which clips are resampled.
         max_bad_fraction (`float`, defaults to 0.0): Share of the rows that may be left out.
         bad_clips (`list`, *optional*): Is extended by a [`BadClip`] for every row left out.
+        resampler (`str`, defaults to `"scipy"`): See [`~audiolcm_diffusers.audio.io.resample`].
+        max_clips (`int`, *optional*):
+            Usable clips after which reading ends. The share of bad rows is that of the rows read.
 
     Returns:
-        `list[Clip]`: The usable clips in the order of the metadata.
+        `list[Clip]`: The usable clips in the order of the metadata or dataset.
 
     Raises:
         ValueError:
             If the metadata cannot be read or names no clip, or if more than `max_bad_fraction` of its clips are bad;
-            the message then lists them.
+            the message then lists them. Also if the resampler is unknown or not installed.
     """
-    rows = read_metadata(data)
+    check_resampler(resampler)
+    rows = read_metadata(data) if isinstance(data, (str, Path)) else data.rows()
     clips, bad = [], []
-    for row in rows:
+    for name, caption, audio in rows:
         try:
-            clips.append(read_clip(*row, sampling_rate))
+            clips.append(read_clip(name, caption, audio, sampling_rate, resampler))
         except ValueError as error:
-            bad.append(BadClip(row[0], str(error)))
+            bad.append(BadClip(name, str(error)))
+        # A long stream need not end to be known as too bad for the clips that are wanted.
+        if max_clips is not None and (len(clips) == max_clips or len(bad) > max_bad_fraction * (max_clips + len(bad))):
+            break
     if bad_clips is not None:
         bad_clips.extend(bad)
-    if len(bad) > max_bad_fraction * len(rows):
+    num_rows = len(clips) + len(bad)
+    if len(bad) > max_bad_fraction * num_rows:
         listed = "\n".join(clip.reason for clip in bad)
         raise ValueError(
-            f"{len(bad)} of {len(rows)} clips of {str(data)!r} cannot be used, more than the share of "
+            f"{len(bad)} of {num_rows} clips of {str(data)!r} cannot be used, more than the share of "
             f"{max_bad_fraction} that is allowed:\n{listed}"
         )
     if not clips:

@@ -59,7 +59,8 @@ class Wordings:
         paraphrases (`dict[str, list[str]]`): Whole captions and others that mean the same.
         verbs (`dict[str, list[str]]`): Words that end a caption as a noun, and the verb forms it may be written with.
         synonyms (`dict[str, list[str]]`): Single words and others that may stand for them.
-        weights (`dict[str, float]`): How often clips of a caption are drawn, against 1 for all others.
+        weights (`dict[str, float]`):
+            How often clips of a caption, the first of several, are drawn, against 1 for all others.
     """
 
     paraphrases: dict = field(default_factory=dict)
@@ -187,11 +188,11 @@ def draw_example(
     drawn = torch.multinomial(weights, 2, replacement=len(clips) == 1, generator=generator).tolist()
     first, second = clips[drawn[0] if first_index is None else first_index], clips[drawn[1]]
     gain = 10 ** ((2 * float(torch.rand((), generator=generator)) - 1) * max_gain_db / 20)
-    caption, events, names = wordings.draw(first.caption, generator), None, (first.name,)
+    caption, events, names = wordings.draw(first.draw_caption(generator), generator), None, (first.name,)
     if not happens(mixture_share, generator):
         waveform = draw_part(first.waveform, samples, generator)
     else:
-        other_caption = wordings.draw(second.caption, generator)
+        other_caption = wordings.draw(second.draw_caption(generator), generator)
         if happens(0.5, generator):
             quieter = 10 ** (-float(torch.rand((), generator=generator)) * MAX_MIXING_GAIN_DB / 20)
             waveform = draw_part(first.waveform, samples, generator)

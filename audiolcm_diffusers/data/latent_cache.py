@@ -98,7 +98,13 @@ def fingerprints(vae, text_parts=()):
 
 def clips_fingerprint(clips):
     r"""The data as a hash: names, captions and samples."""
-    return _digest(*(part for clip in clips for part in ((clip.name, clip.caption), _bytes_of(clip.waveform))))
+    return _digest(
+        *(
+            part
+            for clip in clips
+            for part in ((clip.name, clip.caption, clip.other_captions), _bytes_of(clip.waveform))
+        )
+    )
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,11 @@ class EncodedExamples:
         r"""`list[str]`: Captions of the data, 20 wordings of each, for whoever wants to know their words."""
         # As many as bring every paraphrase along, more likely than not.
         generator = torch.Generator().manual_seed(0)
-        return [self.drawer.wordings.draw(clip.caption, generator) for clip in self.drawer.clips for _ in range(20)]
+        return [
+            self.drawer.wordings.draw(clip.draw_caption(generator), generator)
+            for clip in self.drawer.clips
+            for _ in range(20)
+        ]
 
     def unconditional_embeds(self):
         r"""`torch.Tensor` of shape `(1, num_tokens, cross_attention_dim)`: the empty prompt, float32."""

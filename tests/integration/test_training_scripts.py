@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import datasets
 import pytest
 import torch
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
@@ -581,3 +582,30 @@ def test_an_autoencoder_of_several_widths_learns_from_random_weights(data_dir, t
     )
     vae = AutoencoderKLMel1D.from_pretrained(tmp_path / "run/model")
     assert tuple(vae.config.channel_multipliers) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_dataset_trains_as_the_folder_with_its_sounds(trained, data_dir, tmp_path, monkeypatch, streaming):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    folder = distil(trained, data_dir, tmp_path / "folder", seconds_per_batch=0.512, max_train_steps=2)
+    with (data_dir / "metadata.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    columns = {
+        "sound": [{"bytes": (data_dir / row["file_name"]).read_bytes(), "path": row["file_name"]} for row in rows],
+        "text": [[row["caption"]] for row in rows],
+    }
+    dataset = datasets.Dataset.from_dict(columns).cast_column("sound", datasets.Audio(decode=False))
+    dataset.to_parquet(tmp_path / "parquet" / "train.parquet")
+    options = {
+        **distillation_options(trained, data_dir, tmp_path / "dataset"),
+        "dataset_name": tmp_path / "parquet",
+        "streaming": streaming,
+        "audio_column": "sound",
+        "caption_column": "text",
+        "seconds_per_batch": 0.512,
+        "max_train_steps": 2,
+    }
+    del options["data_dir"]
+    run_script("train_audiolcm_distill", "DistillationConfig", **options)
+    losses, weights = losses_and_weights(tmp_path / "dataset")
+    assert losses == folder[0] and torch.equal(weights, folder[1])

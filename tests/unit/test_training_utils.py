@@ -2,12 +2,15 @@
 import importlib.util
 import json
 import os
+import re
 import signal
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 
 from audiolcm_diffusers.data.captions import Example
+from audiolcm_diffusers.data.hub_dataset import HubDataset
 from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
     RunConfig,
@@ -43,6 +46,49 @@ def train(config, after=lambda run: None):
         run.after_step(loss=loss)
         after(run)
     return model.weight.detach(), averaged.weight
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"data_dir": None}, "Expected one of data_dir, dataset_name, got none of them"),
+        ({"dataset_name": "owner/sounds"}, "got data_dir='data', dataset_name='owner/sounds'"),
+        ({"streaming": True}, "streaming=True goes with dataset_name; data_dir has none"),
+        ({"dataset_config_name": "large"}, "dataset_config_name='large'"),
+        ({"dataset_split": "test"}, "dataset_split='test'"),
+        ({"audio_column": "sound"}, "audio_column='sound'"),
+        ({"caption_column": "text"}, "caption_column='text'"),
+        ({"max_clips": 0}, "max_clips >= 1, got 0"),
+        ({"resampler": "sinc"}, "scipy, soxr, got 'sinc'"),
+    ],
+)
+def test_data_that_are_not_clearly_named_are_refused(tmp_path, values, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        options(tmp_path, **values)
+
+
+def test_options_name_a_dataset(tmp_path):
+    assert options(tmp_path).data == "data"
+    flags = "--output_dir o --dataset_name owner/sounds --dataset_config_name large --dataset_split train[:9] "
+    flags += "--streaming --audio_column sound --caption_column caption_1 --max_clips 9"
+    config = parse_config(RunConfig, flags.split())
+    assert config.data == HubDataset("owner/sounds", "large", "train[:9]", True, "sound", "caption_1")
+    assert config.max_clips == 9
+
+
+def test_the_card_names_the_dataset_and_no_folder_of_the_machine(tmp_path):
+    run = TrainingRun(options(tmp_path, data_dir=None, dataset_name="owner/sounds"))
+    card = run.model_card("load(it)", {"base_model": "owner/base"}, ["lora"], with_samples=False)
+    assert ModelCard(card).data.datasets == ["owner/sounds"]
+    assert ModelCard(card).data.base_model == "owner/base" and "lora" in ModelCard(card).data.tags
+    assert "```python\nload(it)\n```" in card
+    assert "on `owner/sounds` for 0 steps" in card and "| dataset_name | owner/sounds |" in card
+
+    (tmp_path / "sounds").mkdir()
+    run = TrainingRun(options(tmp_path / "other", data_dir=None, dataset_name=str(tmp_path / "sounds")))
+    card = run.model_card("load(it)", {"base_model": "owner/base"}, ["lora"], with_samples=False)
+    assert ModelCard(card).data.datasets is None
+    assert "on `sounds` for 0 steps" in card and str(tmp_path) not in card
 
 
 def test_a_resumed_run_repeats_an_uninterrupted_one(tmp_path):

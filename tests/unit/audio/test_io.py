@@ -1,14 +1,23 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import io
 import math
 import os
 import re
+import sys
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
-from audiolcm_diffusers.audio.io import check_audio_suffix, read_audio, replacing, write_audio
+from audiolcm_diffusers.audio.io import (
+    check_audio_suffix,
+    check_resampler,
+    read_audio,
+    replacing,
+    resample,
+    write_audio,
+)
 
 
 def sine(frequency, rate, seconds=0.5):
@@ -42,10 +51,11 @@ def test_sampling_rate_is_written(tmp_path):
     assert soundfile.info(tmp_path / "sound.wav").samplerate == 22050
 
 
+@pytest.mark.parametrize("resampler", ["scipy", "soxr"])
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
-def test_other_rates_are_resampled(tmp_path, rate):
+def test_other_rates_are_resampled(tmp_path, rate, resampler):
     soundfile.write(tmp_path / "sound.wav", sine(440, rate).numpy(), rate, subtype="FLOAT")
-    waveform = read_audio(tmp_path / "sound.wav", sampling_rate=16000)
+    waveform = read_audio(tmp_path / "sound.wav", sampling_rate=16000, resampler=resampler)
     expected = sine(440, 16000)
     assert waveform.dtype == torch.float32
     assert abs(waveform.shape[0] - expected.shape[0]) <= 1
@@ -58,6 +68,51 @@ def test_resampling_removes_what_the_rate_cannot_hold(tmp_path):
     # 15 kHz lies above half of 16 kHz: without a filter it would come out as 1 kHz at full loudness.
     soundfile.write(tmp_path / "high.wav", sine(15000, 48000).numpy(), 48000)
     assert read_audio(tmp_path / "high.wav")[400:7600].abs().max() < 0.01
+
+
+@pytest.mark.parametrize("resampler", ["scipy", "soxr"])
+def test_resamplers_keep_what_the_rate_holds_and_remove_the_rest(resampler):
+    waveform = resample(sine(1000, 44100), 44100, 16000, resampler)
+    assert waveform.dtype == torch.float32 and waveform.shape == (8000,)
+    assert (waveform - sine(1000, 16000))[400:7600].abs().max() < 1e-2
+    # 10 kHz would come out as 6 kHz.
+    assert resample(sine(10000, 44100), 44100, 16000, resampler)[400:7600].abs().max() < 1e-2
+
+
+@pytest.mark.parametrize("resampler", ["scipy", "soxr"])
+def test_the_same_rate_is_no_resampling(resampler):
+    waveform = sine(440, 16000)
+    assert torch.equal(resample(waveform, 16000, 16000, resampler), waveform)
+
+
+def test_unknown_and_missing_resamplers_are_refused(tmp_path, monkeypatch):
+    write_audio(tmp_path / "sound.wav", sine(440, 16000))
+    with pytest.raises(ValueError, match="one of scipy, soxr, got 'sinc'"):
+        read_audio(tmp_path / "sound.wav", resampler="sinc")
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    with pytest.raises(ValueError, match="`pip install soxr`"):
+        check_resampler("soxr")
+    check_resampler("scipy")
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG", "MP3"])
+def test_content_and_open_files_are_read_as_files_are(tmp_path, container):
+    path = tmp_path / "sound"
+    soundfile.write(path, 0.5 * sine(440, 22050).numpy(), 22050, format=container)
+    expected = read_audio(path)
+    assert torch.equal(read_audio(path.read_bytes()), expected)
+    with path.open("rb") as file:
+        file.seek(5)
+        assert torch.equal(read_audio(file), expected)
+        assert not file.closed
+
+
+def test_names_stand_for_paths_in_errors(tmp_path):
+    file = io.BytesIO()
+    soundfile.write(file, np.array([0.0, np.nan]), 16000, subtype="FLOAT", format="WAV")
+    for audio in (b"no sound", b"", file, file.getvalue(), tmp_path / "lost.wav"):
+        with pytest.raises(ValueError, match="'row 7'"):
+            read_audio(audio, name="row 7")
 
 
 def test_channels_are_averaged(tmp_path):

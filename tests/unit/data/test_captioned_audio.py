@@ -134,6 +134,40 @@ def test_too_many_bad_clips_stop_with_their_list(folder):
     assert all(name in str(stop.value) for name in names)
 
 
+def test_max_clips_are_the_first_usable_ones(folder):
+    spoil(folder)
+    bad = []
+    assert [clip.name for clip in load_clips(folder, max_clips=1, bad_clips=bad)] == ["more/high.flac"]
+    assert len(load_clips(folder, max_clips=2, bad_clips=bad)) == 2
+    assert bad == []
+    with pytest.raises(ValueError, match="1 of 3 clips"):
+        load_clips(folder, max_clips=3)
+
+
+def test_clips_are_resampled_as_told(folder):
+    scipy, soxr = (load_clips(folder, resampler=resampler) for resampler in ("scipy", "soxr"))
+    # 2 kHz at 32 kHz and half of it at 16 kHz; only the first clip has another rate.
+    inside = slice(400, 7600)
+    assert not torch.equal(scipy[0].waveform, soxr[0].waveform)
+    assert (scipy[0].waveform - soxr[0].waveform)[inside].abs().max() < 0.01 * 32767
+    assert torch.equal(scipy[1].waveform, soxr[1].waveform)
+    with pytest.raises(ValueError, match="got 'sinc'"):
+        load_clips(folder, resampler="sinc", max_bad_fraction=1.0)
+
+
+def test_each_of_several_captions_is_drawn():
+    generator = torch.Generator().manual_seed(0)
+    waveform = torch.ones(1, dtype=torch.int16)
+    clip = Clip("a", "a dog", waveform, ("barking", "a bark"))
+    # 300 draws of thirds: 100 each, with a standard deviation of sqrt(300 * 1/3 * 2/3) = 8.2.
+    drawn = [clip.draw_caption(generator) for _ in range(300)]
+    assert all(abs(drawn.count(caption) - 100) < 41 for caption in ("a dog", "barking", "a bark"))
+    # A clip with one caption leaves the generator as it is.
+    before = generator.get_state()
+    assert Clip("a", "a dog", waveform).draw_caption(generator) == "a dog"
+    assert torch.equal(generator.get_state(), before)
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [

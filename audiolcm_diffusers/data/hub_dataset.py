@@ -1,0 +1,162 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""Captioned audio of the Hub, or whatever else `datasets.load_dataset` reads."""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class HubDataset:
+    r"""
+    Where a dataset is, and which of its columns hold sound and captions.
+
+    Audio is never decoded by `datasets`, which takes torchcodec for it: rows give the files as they are stored.
+
+    Args:
+        name (`str`): What `datasets.load_dataset` takes: an id of the Hub, `owner/name`, or a folder.
+        config_name (`str`, *optional*): Configuration of a dataset that has several.
+        split (`str`, defaults to `"train"`): Split, or a slice of one.
+        streaming (`bool`, defaults to `False`): Read rows as they arrive, instead of downloading the dataset first.
+        audio_column (`str`, defaults to `"audio"`): Column of audio files, their content or their paths.
+        caption_column (`str`, defaults to `"caption"`): Column of captions, a text or a list of texts a row.
+
+    Raises:
+        ImportError: If `datasets` is not installed.
+    """
+
+    name: str
+    config_name: str | None = None
+    split: str = "train"
+    streaming: bool = False
+    audio_column: str = "audio"
+    caption_column: str = "caption"
+
+    def __post_init__(self):
+        if importlib.util.find_spec("datasets") is None:
+            raise ImportError(f"The dataset {self.name!r} needs datasets: `pip install datasets`.")
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def hub_id(self):
+        r"""`str`, *optional*: The id on the Hub, `owner/name`; `None` for a folder."""
+        return self.name if self.name.count("/") == 1 and not Path(self.name).exists() else None
+
+    def rows(self):
+        r"""
+        Read the dataset in its order.
+
+        Yields:
+            `tuple[str, str | list[str], Path | bytes | None]`: What
+            [`~audiolcm_diffusers.data.captioned_audio.read_clip`] takes. The name is made of the row's number and the
+            path of its audio, if there is one; the audio is `None` where the row has none or its URL leads nowhere.
+
+        Raises:
+            ValueError: If there is no such split or configuration, or a column is missing or holds something else.
+            ImportError: If the dataset is in a form that `datasets` converts with torchcodec only.
+        """
+        for number, row in enumerate(stored_columns(self._load(), self.audio_column, self.caption_column)):
+            path, content = self._audio_of(row[self.audio_column])
+            name = f"row {number}" if path is None else f"row {number}, {path}"
+            if content is None and path is not None:
+                content = read_remote(path) if "://" in path else Path(path)
+            yield name, row[self.caption_column], content
+
+    def _load(self):
+        from datasets import load_dataset, load_dataset_builder
+        from datasets.exceptions import DatasetGenerationError
+
+        if self.streaming:
+            return stream(load_dataset_builder(self.name, self.config_name), self.split)
+        try:
+            return load_dataset(self.name, self.config_name, split=self.split)
+        except DatasetGenerationError as error:
+            if isinstance(error.__cause__, ImportError):
+                # Folders of files and tar archives, not Parquet.
+                raise ImportError(
+                    f"The dataset {self.name!r} is stored in a form that `datasets` converts with torchcodec only: "
+                    "`pip install torchcodec`, or read it as a stream (streaming), which needs no conversion."
+                ) from error
+            raise
+
+    def _audio_of(self, value):
+        """Path and content of a row's audio, of which both, one or none are there."""
+        if isinstance(value, dict) and value.keys() & {"path", "bytes"}:
+            return value.get("path"), value.get("bytes")
+        if value is None or isinstance(value, str):
+            return value, None
+        if isinstance(value, bytes):
+            return None, value
+        raise ValueError(
+            f"Expected column {self.audio_column!r} of {self.name!r} to hold audio files, their content or their "
+            f"paths, got {type(value).__name__}."
+        )
+
+
+def stream(builder, split):
+    r"""
+    A dataset whose rows arrive as they are read.
+
+    Args:
+        builder (`datasets.DatasetBuilder`): From `datasets.load_dataset_builder`.
+        split (`str`): One of its splits.
+
+    Returns:
+        `datasets.IterableDataset`.
+    """
+    # Streams of folders on the Hub come with threads that decode.
+    if hasattr(builder.config, "decode_num_threads"):
+        builder.config.decode_num_threads = 0
+    return builder.as_streaming_dataset(split=split)
+
+
+def stored_columns(dataset, audio_column, caption_column):
+    r"""
+    Reduce a dataset to the columns with sound, as it is stored, and captions.
+
+    Args:
+        dataset (`datasets.Dataset` or `datasets.IterableDataset`): Any.
+        audio_column, caption_column (`str`): The columns.
+
+    Returns:
+        Of the same class, with these two columns.
+
+    Raises:
+        ValueError: If it lacks a column; the message lists those that there are.
+    """
+    from datasets import Audio, IterableDataset
+
+    class StoredAudio(Audio):
+        """`Audio` takes torchcodec even to pass on a path or bytes that it is not to decode."""
+
+        def encode_example(self, value):
+            return value
+
+    # Some streams do not know their columns before the first row.
+    columns = dataset.column_names or list(next(iter(dataset), {}))
+    missing = {audio_column, caption_column} - set(columns)
+    if missing:
+        raise ValueError(f"The dataset has no column {sorted(missing)}; it has {columns}.")
+    if dataset.features is not None and isinstance(dataset.features[audio_column], Audio):
+        feature = StoredAudio(decode=False) if isinstance(dataset, IterableDataset) else Audio(decode=False)
+        dataset = dataset.cast_column(audio_column, feature)
+    return dataset.select_columns([audio_column, caption_column])
+
+
+def read_remote(path):
+    r"""
+    Read a file that a row names by its URL, as `hf://…` or `zip://…::…`.
+
+    Returns:
+        `bytes`, *optional*: Its content, `None` if there is no such file. Other errors, such as those of a network
+        that fails, are no property of the row, and are raised.
+    """
+    import fsspec
+
+    try:
+        with fsspec.open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
