@@ -10,8 +10,9 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "audiolcm_diffusers/__ini
 
 # To read the vocabulary of T5 where it comes in its original form.
 CONVERT = ["sentencepiece", "protobuf"]
-TRAIN = ["tensorboard", "pyyaml"]
-TEST = ["pytest", "ruff", "import-linter", "peft>=0.21", *TRAIN]
+LORA = ["peft>=0.21"]
+TRAIN = ["tensorboard", "pyyaml", *LORA]
+TEST = ["pytest", "ruff", "import-linter", *TRAIN]
 
 setup(
     name="audiolcm-diffusers",
@@ -34,6 +35,6 @@ setup(
         "soundfile",
         "pillow",
     ],
-    extras_require={"train": TRAIN, "convert": CONVERT, "eval": [], "demo": [], "test": TEST},
+    extras_require={"train": TRAIN, "lora": LORA, "convert": CONVERT, "eval": [], "demo": [], "test": TEST},
     entry_points={"console_scripts": ["audiolcm=audiolcm_diffusers.commands:main"]},
 )
