@@ -193,9 +193,10 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
                 Whether to return the metadata, too.
 
         Returns:
-            `dict[str, torch.Tensor]`: Weights under names like `transformer.transformer_blocks.0.attn.to_q.lora_A
-            .weight`, on the CPU; with `return_lora_metadata`, a tuple of these and of the arguments of
-            `peft.LoraConfig`, each under `transformer.`, or `None` where the file has none.
+            `dict[str, torch.Tensor]`: Weights on the CPU, under names like
+            `transformer.transformer_blocks.0.attn.to_q.lora_A.weight`; with `return_lora_metadata`, a tuple of these
+            and of the arguments of `peft.LoraConfig`, their names after `transformer.`, or `None` where the file has
+            none.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -302,6 +303,8 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
             metadata (`dict`, *optional*):
                 From [`~AudioLCMLoraLoaderMixin.lora_state_dict`]. Without, the LoRA's scale is taken to be 1
                 (`lora_alpha` equal to the rank).
+            _pipeline ([`AudioLCMPipeline`], *optional*):
+                The transformer's pipeline, whose offloading is set up anew.
 
         Raises:
             ImportError: If PEFT is not installed.
@@ -388,6 +391,7 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
                 modules, the longest that fits counts, and what fits none is multiplied by 1.
 
         Raises:
+            ImportError: If PEFT is not installed.
             ValueError: If a name is unknown, a part fits no layer of the LoRAs, numbers of names and weights differ,
                 or a LoRA is fused.
         """
