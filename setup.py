@@ -10,10 +10,11 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "audiolcm_diffusers/__ini
 
 # To read the vocabulary of T5 where it comes in its original form.
 CONVERT = ["sentencepiece", "protobuf"]
-TRAIN = ["tensorboard", "pyyaml", "tqdm", "datasets"]
+LORA = ["peft>=0.21"]
+TRAIN = ["tensorboard", "pyyaml", "tqdm", "datasets", *LORA]
 # Another resampler than scipy's.
 SOXR = ["soxr"]
-TEST = ["pytest", "ruff", "import-linter", "peft>=0.21", *TRAIN, *SOXR]
+TEST = ["pytest", "ruff", "import-linter", *TRAIN, *SOXR]
 
 setup(
     name="audiolcm-diffusers",
@@ -36,6 +37,14 @@ setup(
         "soundfile",
         "pillow",
     ],
-    extras_require={"train": TRAIN, "convert": CONVERT, "soxr": SOXR, "eval": [], "demo": [], "test": TEST},
+    extras_require={
+        "train": TRAIN,
+        "lora": LORA,
+        "convert": CONVERT,
+        "soxr": SOXR,
+        "eval": [],
+        "demo": [],
+        "test": TEST,
+    },
     entry_points={"console_scripts": ["audiolcm=audiolcm_diffusers.commands:main"]},
 )

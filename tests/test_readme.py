@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from diffusers import DDIMScheduler
+from peft import LoraConfig, get_peft_model_state_dict
 
 from audiolcm_diffusers.commands import build_parser, main
 from audiolcm_diffusers.training_utils import parse_config
@@ -33,9 +34,11 @@ def commands(program, document="README.md"):
 
 def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # Where the README uses a teacher that its reader has trained, here is a tiny one.
+    # Where the README uses a teacher and a LoRA that its reader has trained, here are tiny ones.
     teacher = make_pipeline(transformer=make_llama_transformer(time_cond_proj_dim=None), scheduler=DDIMScheduler())
     teacher.save_pretrained("runs/teacher/model")
+    teacher.transformer.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"]))
+    teacher.save_lora_weights("runs/lcm_lora", get_peft_model_state_dict(teacher.transformer))
 
     snippets = blocks("README.md", "python")
     assert len(snippets) >= 4
@@ -45,7 +48,8 @@ def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypat
 
     info = soundfile.info("dog.wav")
     assert (info.samplerate, info.channels, info.frames) == (16000, 1, 80000)
-    assert names["teacher"].scheduler.__class__.__name__ == "DPMSolverMultistepScheduler"
+    assert names["teacher"].scheduler.__class__.__name__ == "LCMAudioScheduler"
+    assert names["teacher"].get_active_adapters() == ["lcm"]
 
 
 @pytest.mark.parametrize("words", commands("audiolcm"), ids=" ".join)

@@ -17,6 +17,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from transformers import BertModel, PreTrainedTokenizerBase, T5EncoderModel
 
 from ..consistency import guidance_embedding, guide
+from ..loaders.lora import AudioLCMLoraLoaderMixin
 from ..models.autoencoder_kl_mel_1d import AutoencoderKLMel1D
 from ..models.clap_projection import CLAPProjection
 from ..models.transformer_concat_1d import ConcatTransformer1DModel
@@ -48,7 +49,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
-class AudioLCMPipeline(DiffusionPipeline):
+class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
     r"""
     Text to sound with AudioLCM (arXiv:2406.00356).
 
@@ -59,7 +60,8 @@ class AudioLCMPipeline(DiffusionPipeline):
     Student and teacher run in this one class. A transformer with a guidance embedding
     (`transformer.config.time_cond_proj_dim`) is a student: it is told the guidance scale and runs once a step. One
     without is a teacher: it runs with and without caption in one batch (classifier-free guidance), with any scheduler
-    of diffusers, and wants more steps than the two that are the default.
+    of diffusers, and wants more steps than the two that are the default. An LCM-LoRA makes a few-step model of it, to
+    be called with a guidance scale of 1: see [`AudioLCMLoraLoaderMixin`], which loads LoRAs of both.
 
     Args:
         vae ([`AutoencoderKLMel1D`]):
@@ -740,7 +742,7 @@ class AudioLCMPipeline(DiffusionPipeline):
                 Denoising steps, from 1 to the original steps. A student needs 1 to 4; a teacher 20 and more.
             guidance_scale (`float`, defaults to 5.0):
                 How strongly the sound follows the prompt; `w + 1` of the paper. At 1 and below, a teacher is not
-                guided.
+                guided, which is what a teacher with an LCM-LoRA wants.
             original_inference_steps (`int`, *optional*):
                 Number of solver steps that the student was distilled on, from which `num_inference_steps` are picked.
                 By default the scheduler's. Only for schedulers that know it.
@@ -772,7 +774,7 @@ class AudioLCMPipeline(DiffusionPipeline):
             eta (`float`, *optional*):
                 Share of fresh noise in each step, from 0 to 1, for schedulers whose steps take it.
             attention_kwargs (`dict`, *optional*):
-                Passed on to the attention processors of the transformer.
+                `scale` multiplies the active LoRAs; everything else goes to the attention processors.
             callback_on_step_end (`Callable`, *optional*):
                 Called after each step with the pipeline, the step's index, its timestep and a dictionary of tensors;
                 returns a dictionary of those that it changed.
