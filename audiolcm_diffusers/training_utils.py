@@ -6,6 +6,7 @@ import csv
 import hashlib
 import importlib.util
 import json
+import logging
 import math
 import os
 import shutil
@@ -397,7 +398,22 @@ def encoder_of_prompts(pipe):
     r"""A function from prompts to embeddings by a pipeline's text encoders; `None` without pipeline."""
     if pipe is None:
         return None
-    return lambda prompts: pipe.encode_prompt(prompts, do_classifier_free_guidance=False)[0]
+    logger = logging.getLogger(type(pipe).__module__)
+    warned = []
+
+    def first_warning(record):
+        warned.append(record)
+        return len(warned) == 1
+
+    def encode(prompts):
+        # That a prompt is cut where the text stream ends is told once, not in every step.
+        logger.addFilter(first_warning)
+        try:
+            return pipe.encode_prompt(prompts, do_classifier_free_guidance=False)[0]
+        finally:
+            logger.removeFilter(first_warning)
+
+    return encode
 
 
 def prompt_of(example):
@@ -917,8 +933,9 @@ class TrainingRun:
         """
         from peft import get_peft_model_state_dict
 
-        # Folders by their names: where they lie on the machine of whoever trained is of no use to others.
-        base = Path(base).resolve().name if Path(base).exists() else base
+        # The ends of folders' paths: where they lie on the machine of whoever trained is of no use to others.
+        card_data = {} if Path(base).exists() else {"base_model": base}
+        base = "/".join(Path(base).resolve().parts[-2:]) if Path(base).exists() else base
         usage = (
             f"from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler\n\n"
             f"pipe = AudioLCMPipeline.from_pretrained({base!r})\npipe.load_lora_weights({self._hub_name()!r})\n{usage}"
@@ -931,7 +948,7 @@ class TrainingRun:
                 transformer_lora_adapter_metadata=transformer.peft_config["default"].to_dict(),
             )
 
-        self._save(save, usage, {"pipeline_tag": "text-to-audio", "base_model": base}, ("lora",))
+        self._save(save, usage, {"pipeline_tag": "text-to-audio", **card_data}, ("lora",))
 
     def _save(self, save, usage, card_data, tags=()):
         if self.accelerator.is_main_process:

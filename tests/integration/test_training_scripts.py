@@ -334,8 +334,11 @@ def losses_and_weights(output_dir):
     lines = [json.loads(line) for line in (output_dir / "log.jsonl").read_text().splitlines()]
     weights = load_file(output_dir / "model/transformer/diffusion_pytorch_model.safetensors")
     assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
-    assert [line["lr"] for line in lines] == learning_rates(len(lines))
-    return [line["loss"] for line in lines], torch.cat([weights[name].flatten() for name in sorted(weights)])
+    return (
+        [line["loss"] for line in lines],
+        torch.cat([weights[name].flatten() for name in sorted(weights)]),
+        [line["lr"] for line in lines],
+    )
 
 
 def learning_rates(num_steps):
@@ -345,6 +348,7 @@ def learning_rates(num_steps):
 
 
 def assert_the_same_training(first, second):
+    assert first[2] == second[2] == learning_rates(len(first[2]))
     torch.testing.assert_close(first[0], second[0], atol=2e-5, rtol=0)  # logged with five digits
     # Sums in another order; where a gradient is next to nothing, Adam makes a step of the difference.
     assert float(torch.linalg.vector_norm(first[1] - second[1]) / torch.linalg.vector_norm(first[1])) < 1e-4
@@ -482,6 +486,206 @@ def test_impossible_caches_are_refused_when_options_are_read(options, told):
         load_script("cache_latents").CacheConfig(data_dir="data", output_dir="cache", **options)
 
 
+def test_an_adapter_brings_the_teacher_nearer_to_what_it_makes_in_many_steps(trained, data_dir, tmp_path):
+    """LCM-LoRA (arXiv:2311.05556): with it, one step and two end nearer to where 100 of the teacher's lead."""
+    common = {
+        "data_dir": data_dir,
+        "warmup_steps": 1,
+        "learning_rate": 1e-2,
+        "ema_decay": 0.9,
+        "mixture_share": 0.0,
+        "durations_s": "0.256",
+        "duration_shares": "1",
+        "seconds_per_batch": 8.192,
+    }
+    run_script(
+        "train_text_to_audio",
+        "TextToAudioConfig",
+        output_dir=tmp_path / "teacher",
+        vae_dir=trained / "vae/model",
+        vocab_size=120,
+        transformer_config=json.dumps(TRANSFORMER),
+        text_encoder_config=json.dumps(TEXT_ENCODER),
+        text_learning_rate=1e-2,
+        max_train_steps=200,
+        **common,
+    )
+    run_script(
+        "train_audiolcm_distill",
+        "DistillationConfig",
+        output_dir=tmp_path / "adapter",
+        teacher_dir=tmp_path / "teacher/model",
+        lora_rank=16,
+        w_min=1.0,
+        w_max=1.001,
+        num_solver_timesteps=10,
+        num_solver_steps=2,
+        solver="dpmsolver++",
+        loss_type="l2",
+        max_train_steps=100,
+        target_decay=0.8,
+        validation_steps=100,
+        validation_prompts="a tone",
+        **common,
+    )
+    folder = tmp_path / "adapter/model"
+    weights = "pytorch_lora_weights.safetensors"
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", weights, "samples"]
+    card = ModelCard((folder / "README.md").read_text())
+    assert "lora" in card.data.tags and "from_pretrained('teacher/model')" in card.content
+    assert "pipe.load_lora_weights('adapter')" in card.content and "original_inference_steps=10" in card.content
+
+    pipe = AudioLCMPipeline.from_pretrained(tmp_path / "teacher/model", vocoder=None)
+    pipe.set_progress_bar_config(disable=True)
+    many = latents_of(pipe, 100, guidance_scale=2.0)
+    before = [latents_of(pipe, steps, guidance_scale=2.0) for steps in (1, 2)]
+    pipe.load_lora_weights(folder)
+    # Without fresh noise between the steps, which would lead to another sound than the teacher's from the same noise.
+    pipe.scheduler = LCMAudioScheduler.from_config(pipe.scheduler.config, original_inference_steps=10, eta=0.0)
+    adapted = [latents_of(pipe, steps, guidance_scale=1.0) for steps in (1, 2)]
+    for few, with_adapter in zip(before, adapted):
+        assert (with_adapter - many).square().mean() < 0.7 * (few - many).square().mean()
+
+
+def latents_of(pipe, num_inference_steps, guidance_scale):
+    return pipe(
+        ["a tone", "a noise"] * 8,
+        audio_length_in_s=0.256,
+        num_inference_steps=num_inference_steps,
+        guidance_scale=guidance_scale,
+        generator=torch.Generator().manual_seed(0),
+        output_type="latent",
+    ).audios
+
+
+def test_an_adapter_of_a_student_keeps_its_two_steps(trained, data_dir, tmp_path):
+    run_script(
+        "train_text_to_audio",
+        "TextToAudioConfig",
+        data_dir=data_dir,
+        output_dir=tmp_path / "adapter",
+        pipeline_dir=trained / "student/model",
+        lora_rank=2,
+        lora_target_modules="to_q,ff.net.2",
+        max_train_steps=2,
+        learning_rate=1e-2,
+        warmup_steps=1,
+        durations_s="0.256",
+        duration_shares="1",
+        seconds_per_batch=0.512,
+    )
+    pipe = AudioLCMPipeline.from_pretrained(trained / "student/model")
+    pipe.set_progress_bar_config(disable=True)
+    before = latents_of(pipe, 2, 5.0)
+    pipe.load_lora_weights(tmp_path / "adapter/model")
+    assert pipe.is_student and not torch.equal(latents_of(pipe, 2, 5.0), before)
+    weights = load_file(tmp_path / "adapter/model/pytorch_lora_weights.safetensors")
+    assert {name.split(".lora_")[0].split(".", 3)[3] for name in weights} == {"attn.to_q", "ff.net.2"}
+    # The base itself is as it was.
+    pipe.unload_lora_weights()
+    torch.testing.assert_close(latents_of(pipe, 2, 5.0), before)
+
+
+def test_a_teacher_is_adapted_and_goes_on_from_a_checkpoint(trained, data_dir, tmp_path):
+    options = {
+        "data_dir": data_dir,
+        "pipeline_dir": trained / "teacher/model",
+        "lora_rank": 2,
+        "max_train_steps": 4,
+        "checkpointing_steps": 2,
+        "warmup_steps": 1,
+        "durations_s": "0.256",
+        "duration_shares": "1",
+        "seconds_per_batch": 0.512,
+    }
+    run_script("train_text_to_audio", "TextToAudioConfig", output_dir=tmp_path / "whole", **options)
+    checkpoint = tmp_path / "whole/checkpoint-2"
+    run_script(
+        "train_text_to_audio",
+        "TextToAudioConfig",
+        output_dir=tmp_path / "resumed",
+        resume_from_checkpoint=checkpoint,
+        **options,
+    )
+    whole, resumed = (
+        load_file(tmp_path / name / "model/pytorch_lora_weights.safetensors") for name in ("whole", "resumed")
+    )
+    assert all(torch.equal(weight, resumed[name]) for name, weight in whole.items()) and whole.keys() == resumed.keys()
+    teacher = AudioLCMPipeline.from_pretrained(trained / "teacher/model", vocoder=None)
+    teacher.load_lora_weights(tmp_path / "whole/model")
+    assert not teacher.is_student
+
+
+@pytest.mark.parametrize(
+    ("script", "config_class", "options", "told"),
+    [
+        (
+            "train_text_to_audio",
+            "TextToAudioConfig",
+            {"vae_dir": "v", "lora_rank": 4},
+            "lora_rank=4 needs pipeline_dir",
+        ),
+        ("train_text_to_audio", "TextToAudioConfig", {}, "Expected vae_dir, .* or pipeline_dir"),
+        (
+            "train_text_to_audio",
+            "TextToAudioConfig",
+            {"pipeline_dir": "p", "lora_alpha": 4},
+            "lora_alpha=4 needs lora_r",
+        ),
+        ("train_audiolcm_distill", "DistillationConfig", {"lora_rank": 0}, "lora_rank >= 1, got 0"),
+        (
+            "train_audiolcm_distill",
+            "DistillationConfig",
+            {"lora_rank": 2, "lora_alpha": -1.0},
+            "lora_alpha > 0, got -1",
+        ),
+        (
+            "train_audiolcm_distill",
+            "DistillationConfig",
+            {"lora_rank": 2, "student_dir": "s"},
+            "got 's' with lora_rank=2",
+        ),
+        ("train_audiolcm_distill", "DistillationConfig", {"num_solver_timesteps": 30}, "divide .* 1000 .*, got 30"),
+        ("train_audiolcm_distill", "DistillationConfig", {"w_min": 3.0, "w_max": 3.0}, "w_min=3.0, w_max=3.0"),
+        ("train_audiolcm_distill", "DistillationConfig", {"ema_decay": 1.1}, "ema_decay <= 1, got 1.1"),
+    ],
+)
+def test_impossible_settings_are_refused_when_options_are_read(script, config_class, options, told):
+    with pytest.raises(ValueError, match=told):
+        getattr(load_script(script), config_class)(data_dir="data", output_dir="run", **options)
+
+
+def test_what_is_no_teacher_or_no_student_is_refused_when_options_are_read(trained, tmp_path):
+    config_class = load_script("train_audiolcm_distill").DistillationConfig
+    teacher, student = str(trained / "teacher/model"), str(trained / "student/model")
+    common = {"data_dir": "data", "output_dir": str(tmp_path / "run")}
+    with pytest.raises(ValueError, match="student/model' holds a student; a teacher has no guidance embedding"):
+        config_class(teacher_dir=student, **common)
+    with pytest.raises(ValueError, match="guidance_embedding_dim=256, got None"):
+        config_class(teacher_dir=teacher, student_dir=teacher, **common)
+    with pytest.raises(ValueError, match="guidance_embedding_dim=128, got 256"):
+        config_class(teacher_dir=teacher, student_dir=student, guidance_embedding_dim=128, **common)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_student_goes_on_from_a_student(trained, data_dir, tmp_path):
+    _, weights, _ = distil(
+        trained,
+        data_dir,
+        tmp_path / "run",
+        student_dir=trained / "student/model",
+        learning_rate=1e-12,
+        max_train_steps=1,
+    )
+    start = load_file(trained / "student/model/transformer/diffusion_pytorch_model.safetensors")
+    torch.testing.assert_close(weights, torch.cat([start[name].flatten() for name in sorted(start)]))
+
+
+def test_no_layer_of_that_name_is_told_with_those_there_are(trained, data_dir, tmp_path):
+    with pytest.raises(ValueError, match=r"ends of proj_in, .*attn.to_q.*, got 'to_q,query'"):
+        distil(trained, data_dir, tmp_path / "run", lora_rank=2, lora_target_modules="to_q,query")
+
+
 def test_accumulated_batches_train_as_one_of_their_size(trained, data_dir, tmp_path):
     whole = distil(trained, data_dir, tmp_path / "whole", seconds_per_batch=1.024)
     halves = distil(trained, data_dir, tmp_path / "halves", seconds_per_batch=0.512, gradient_accumulation_steps=2)
@@ -607,5 +811,5 @@ def test_a_dataset_trains_as_the_folder_with_its_sounds(trained, data_dir, tmp_p
     }
     del options["data_dir"]
     run_script("train_audiolcm_distill", "DistillationConfig", **options)
-    losses, weights = losses_and_weights(tmp_path / "dataset")
+    losses, weights, _ = losses_and_weights(tmp_path / "dataset")
     assert losses == folder[0] and torch.equal(weights, folder[1])
