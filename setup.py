@@ -11,7 +11,7 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "audiolcm_diffusers/__ini
 # To read the vocabulary of T5 where it comes in its original form.
 CONVERT = ["sentencepiece", "protobuf"]
 LORA = ["peft>=0.21"]
-TRAIN = ["tensorboard", "pyyaml", "tqdm", "datasets", *LORA]
+TRAIN = ["tensorboard", "pyyaml", "tqdm", "datasets", "matplotlib", *LORA]
 # Another resampler than scipy's.
 SOXR = ["soxr"]
 TEST = ["pytest", "ruff", "import-linter", *TRAIN, *SOXR]

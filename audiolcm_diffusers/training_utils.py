@@ -45,6 +45,8 @@ from .pipelines.prompt_events import format_events, structured_caption
 
 
 TRACKERS = ("tensorboard", "wandb")
+# What a line of the log holds beside losses.
+NO_LOSSES = {"step", "lr", "steps_per_s", "samples_per_s", "eta_s"}
 ADAPTABLE_LAYERS = (torch.nn.Linear, torch.nn.Conv1d)
 # Options that say how a dataset is read; a folder has no use for them.
 DATASET_OPTIONS = ("dataset_config_name", "dataset_split", "streaming", "audio_column", "caption_column")
@@ -1006,7 +1008,7 @@ class TrainingRun:
         ]
         losses = [json.loads(line) for line in self._log_lines()]
         if losses:
-            columns = ["step", *sorted(set().union(*losses) - {"step", "lr", "steps_per_s", "samples_per_s", "eta_s"})]
+            columns = ["step", *sorted(set().union(*losses) - NO_LOSSES)]
             shown = losses[:: max(1, len(losses) // 8)]
             shown += [losses[-1]] if shown[-1] is not losses[-1] else []
             table = table_of(columns, [[line.get(column, "") for column in columns] for line in shown])
