@@ -753,7 +753,7 @@ class TrainingRun:
             with replacing(log) as temporary:
                 temporary.write_text("".join(kept))
 
-    def discriminator_step(self, discriminators, real, generated, optimizer):
+    def discriminator_step(self, discriminators, real, generated, optimizer, feature_matching="relative"):
         r"""
         Train discriminators for one step, and let them judge for the generator.
 
@@ -761,6 +761,8 @@ class TrainingRun:
             discriminators (`nn.Module`): Prepared [`~audiolcm_diffusers.models.discriminators.Discriminators`].
             real, generated (`torch.Tensor` of one shape): What to tell apart.
             optimizer: Of the discriminators, from [`~TrainingRun.optimizer`].
+            feature_matching (`str`, defaults to `"relative"`):
+                See [`~audiolcm_diffusers.models.discriminators.generator_losses`].
 
         Returns:
             `dict[str, torch.Tensor]`: `discriminator`, the loss that was stepped on, and the generator's losses
@@ -773,7 +775,7 @@ class TrainingRun:
         optimizer.zero_grad()
         # Not the wrapper of several processes, which would wait for gradients that never come.
         discriminators = self.accelerator.unwrap_model(discriminators).requires_grad_(False)
-        adversarial, matching = generator_losses(judged_real, discriminators(generated))
+        adversarial, matching = generator_losses(judged_real, discriminators(generated), feature_matching)
         discriminators.requires_grad_(True)
         return {"discriminator": loss, "adversarial": adversarial, "matching": matching}
 

@@ -21,6 +21,7 @@ from audiolcm_diffusers.data.captioned_audio import (
     draw_gains_db,
 )
 from audiolcm_diffusers.models.discriminators import (
+    FEATURE_MATCHING,
     WAVEFORM_DISCRIMINATORS,
     stft_magnitude,
     waveform_discriminators,
@@ -50,9 +51,14 @@ class VocoderConfig(RunConfig):
     spectral_weight: float = option(2.5, "Weight of the multi-resolution spectral distance.")
     adversarial_weight: float = option(1.0, "Weight of the adversarial loss.")
     feature_weight: float = option(2.0, "Weight of the feature-matching loss.")
+    feature_matching: str = option("relative", '"relative" to the size of features, or "absolute" as published.')
 
     def __post_init__(self):
         super().__post_init__()
+        if self.feature_matching not in FEATURE_MATCHING:
+            raise ValueError(
+                f"Expected feature_matching to be one of {FEATURE_MATCHING}, got {self.feature_matching!r}."
+            )
         if not 0.0 <= self.reconstructed_share <= 1.0:
             raise ValueError(f"Expected 0 <= reconstructed_share <= 1, got {self.reconstructed_share}.")
         if self.discriminators not in WAVEFORM_DISCRIMINATORS:
@@ -170,7 +176,7 @@ def main(config):
             spectral = spectral_distance(generated, real)
             loss = config.mel_weight * mel_distance + config.spectral_weight * spectral
             if run.step >= config.discriminator_start:
-                logs = run.discriminator_step(discriminators, real, generated, d_optimizer)
+                logs = run.discriminator_step(discriminators, real, generated, d_optimizer, config.feature_matching)
                 loss = loss + config.adversarial_weight * logs["adversarial"]
                 loss = loss + config.feature_weight * logs["matching"]
             accelerator.backward(loss)

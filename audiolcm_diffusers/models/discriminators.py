@@ -7,6 +7,9 @@ import torch.nn.functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 
+FEATURE_MATCHING = ("relative", "absolute")
+
+
 class ConvDiscriminator2D(nn.Module):
     r"""
     Weight-normalised 2-D convolutions with leaky ReLU over a picture with one channel, and one more to the scores.
@@ -209,21 +212,31 @@ def discriminator_loss(real, fake):
     return sum(losses) / len(losses)
 
 
-def generator_losses(real, fake):
+def generator_losses(real, fake, feature_matching="relative"):
     r"""
     What the generator gets from the discriminators: least-squares loss, and L1 feature matching (arXiv:1912.06711).
 
     Args:
         real (`list`): Pairs of scores and features of real input; no gradient flows into them.
         fake (`list`): The same of generated input.
+        feature_matching (`"relative"` or `"absolute"`, defaults to `"relative"`):
+            Distance of features as a share of their size, a mean over all layers; or the distance itself, a sum over
+            the layers of a discriminator, as in HiFi-GAN (arXiv:2010.05646, eq. 4).
 
     Returns:
         `tuple[torch.Tensor, torch.Tensor]`: adversarial and feature-matching loss, means over the discriminators.
+
+    Raises:
+        ValueError: If `feature_matching` is unknown.
     """
+    if feature_matching not in FEATURE_MATCHING:
+        raise ValueError(f"Expected feature_matching to be one of {FEATURE_MATCHING}, got {feature_matching!r}.")
     adversarial = sum((1 - scores).square().mean() for scores, _ in fake) / len(fake)
-    matching = [
-        F.l1_loss(b, a.detach()) / a.detach().abs().mean().clamp(min=1e-5)
+    pairs = [
+        (a.detach(), b)
         for (_, real_features), (_, fake_features) in zip(real, fake)
         for a, b in zip(real_features, fake_features)
     ]
-    return adversarial, sum(matching) / len(matching)
+    if feature_matching == "absolute":
+        return adversarial, sum(F.l1_loss(b, a) for a, b in pairs) / len(fake)
+    return adversarial, sum(F.l1_loss(b, a) / a.abs().mean().clamp(min=1e-5) for a, b in pairs) / len(pairs)

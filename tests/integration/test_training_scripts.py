@@ -762,6 +762,7 @@ def test_unknown_ways_to_distil_are_refused_when_options_are_read(name, value):
         ("train_autoencoder", "AutoencoderConfig", {"crop_frames": 100}, "100 frames, got '1,2,4,8'"),
         ("train_autoencoder", "AutoencoderConfig", {"channel_multipliers": "1,2"}, "one width.*got '1,2'"),
         ("train_vocoder", "VocoderConfig", {"discriminators": "large"}, "discriminators .* got 'large'"),
+        ("train_vocoder", "VocoderConfig", {"feature_matching": "l2"}, "feature_matching .* got 'l2'"),
     ],
 )
 def test_losses_that_cannot_be_computed_are_refused_when_options_are_read(script, config_class, options, message):

@@ -34,6 +34,16 @@ def test_no_gradient_flows_into_the_real_features():
     assert real_features.grad is None and fake_features.grad is not None
 
 
+def test_published_feature_matching_adds_layers_up():
+    # Two discriminators: distances 1 and 3 in the layers of one, 2 in the other's. A mean over discriminators.
+    real = [(torch.ones(1), [torch.zeros(2), torch.zeros(3)]), (torch.ones(1), [torch.full((4,), 5.0)])]
+    fake = [(torch.ones(1), [torch.ones(2), torch.full((3,), -3.0)]), (torch.zeros(1), [torch.full((4,), 7.0)])]
+    adversarial, matching = generator_losses(real, fake, "absolute")
+    assert float(adversarial) == 0.5 and float(matching) == (1 + 3 + 2) / 2
+    with pytest.raises(ValueError, match="one of .*, got 'squared'"):
+        generator_losses(real, fake, "squared")
+
+
 def test_the_magnitude_of_a_tone():
     # A sine of amplitude 1 at the centre of bin 8 gives n_fft / 4 under a periodic Hann window.
     n_fft = 64
