@@ -282,15 +282,22 @@ class Clock:
 
     Args:
         device (`torch.device`): Where the parts run.
+        kind (`"wall"` or `"processor"`, defaults to `"wall"`): Which time; that of the processor on a CPU alone.
     """
 
-    def __init__(self, device):
+    def __init__(self, device, kind="wall"):
         self.device = device
+        self._seconds = time.process_time if kind == "processor" else time.perf_counter
         self._marks = []
+
+    def milliseconds(self):
+        r"""Milliseconds since some moment, once the device has done what it was given."""
+        synchronize(self.device)
+        return 1000 * self._seconds()
 
     def _now(self):
         if self.device.type == "cpu":
-            return time.perf_counter()
+            return self._seconds()
         event = torch.cuda.Event(enable_timing=True)
         event.record(torch.cuda.current_stream(self.device))
         return event
@@ -450,7 +457,8 @@ def _measure(args, device, names):
 
     with defaults(device, torch.bfloat16 if mixed else torch.float32):
         encoders = Encoders(size)
-    batch, encoding_ms = draw_batch(args, size, encoders)
+    clock = Clock(device, args.clock)
+    batch, encoding_ms = draw_batch(args, size, encoders, clock)
     parameters = {"vae": num_parameters(encoders.vae), "text encoders": encoders.num_text_parameters}
     if "naive" not in names:
         # As in training from a cache that was filled before: the encoders are gone when it starts.
@@ -467,7 +475,6 @@ def _measure(args, device, names):
         for network in (student, teacher):
             network.set_attention_backend(args.attention_backend)
     parameters = {"student": num_parameters(student), "teacher": num_parameters(teacher), **parameters}
-    clock = Clock(device)
     variants = {
         name: Variant(
             name,
@@ -505,6 +512,7 @@ def _measure(args, device, names):
         "seed": args.seed,
         "device": str(device),
         "device_name": device_name(device),
+        "clock": args.clock,
         "threads": torch.get_num_threads(),
         "versions": {
             "audiolcm_diffusers": __version__,
@@ -529,7 +537,7 @@ def _measure(args, device, names):
     return report
 
 
-def draw_batch(args, size, encoders):
+def draw_batch(args, size, encoders, clock):
     r"""
     Draw sound and captions, and encode them.
 
@@ -537,6 +545,7 @@ def draw_batch(args, size, encoders):
         args (`argparse.Namespace`): The options of the command.
         size ([`Size`]): Lengths of sound and text.
         encoders ([`Encoders`]): Encode them.
+        clock ([`Clock`]): Tells how long that takes.
 
     Returns:
         `tuple[Batch, float]`: The batch, in float32, and how long encoding sound and captions took, in milliseconds.
@@ -550,12 +559,10 @@ def draw_batch(args, size, encoders):
     uncond_ids = encoders.draw_token_ids(1, size.num_text_tokens, generator)
     uncond_prompt_embeds = encoders.encode_text(uncond_ids).float()
 
-    synchronize(device)
-    start = time.perf_counter()
+    start = clock.milliseconds()
     latents = encoders.encode_sound(waveforms).float()
     prompt_embeds = encoders.encode_text(token_ids).float()
-    synchronize(device)
-    encoding_ms = 1000 * (time.perf_counter() - start)
+    encoding_ms = clock.milliseconds() - start
     batch = Batch(waveforms, token_ids, latents, prompt_embeds, uncond_prompt_embeds.expand_as(prompt_embeds))
     return batch, encoding_ms
 
@@ -565,18 +572,13 @@ def time_step(variant, batch, draw):
     Take a step, and time it.
 
     Returns:
-        `tuple[float, float, float, dict[str, float]]`: Loss, milliseconds of the step, of the processor (all threads
-        together), and of each of the step's `PARTS`.
+        `tuple[float, float, dict[str, float]]`: Loss, milliseconds of the step and of each of its `PARTS`.
     """
-    device = batch.latents.device
-    synchronize(device)
-    start, processor_start = time.perf_counter(), time.process_time()
+    start = variant.clock.milliseconds()
     loss = variant.step(batch, draw)
-    synchronize(device)
-    step_ms = 1000 * (time.perf_counter() - start)
-    processor_ms = 1000 * (time.process_time() - processor_start)
+    step_ms = variant.clock.milliseconds() - start
     parts = dict.fromkeys(PARTS, 0.0) | variant.clock.read()
-    return loss.item(), step_ms, processor_ms, parts | {"other": step_ms - sum(parts.values())}
+    return loss.item(), step_ms, parts | {"other": step_ms - sum(parts.values())}
 
 
 def summary(steps, warmup, batch_size):
@@ -591,13 +593,12 @@ def summary(steps, warmup, batch_size):
     Returns:
         `dict`: Medians of the steps that count, the time of the first step, and all losses.
     """
-    losses, times, processor_times, parts = zip(*steps)
+    losses, times, parts = zip(*steps)
     step_ms = statistics.median(times[warmup:])
     return {
         "samples_per_s": batch_size / (step_ms / 1000),
         "step_ms": step_ms,
         "step_ms_all": list(times[warmup:]),
-        "processor_ms": statistics.median(processor_times[warmup:]),
         "first_step_ms": times[0],
         "parts_ms": {part: statistics.median(step[part] for step in parts[warmup:]) for part in PARTS},
         "losses": list(losses),

@@ -102,6 +102,19 @@ def test_options_reach_the_step(run, options):
     assert plain[0] != changed[0]
 
 
+def test_clock_tells_the_parts():
+    clock = Clock(torch.device("cpu"), "processor")
+    matrix = torch.ones(64, 64)
+    start = clock.milliseconds()
+    for name in ("one", "other", "one"):
+        with clock.part(name):
+            clock.timed("inner", torch.matmul)(matrix, matrix)
+    total_ms, times = clock.milliseconds() - start, clock.read()
+    assert set(times) == {"one", "other", "inner"}
+    assert 0 < times["inner"] < times["one"] + times["other"] < total_ms
+    assert clock.read() == {}
+
+
 def test_settings_of_the_process_are_put_back(run):
     num_threads, state = torch.get_num_threads(), torch.get_rng_state()
     assert run("--variant", "ours", "--threads", str(num_threads + 1))["threads"] == num_threads + 1
@@ -117,6 +130,7 @@ def test_settings_of_the_process_are_put_back(run):
         (["--mfu"], "Expected --mfu and --peak-tflops together"),
         (["--peak-tflops", "989"], "Expected --mfu and --peak-tflops together"),
         (["--mfu", "--peak-tflops", "989"], "MFU is measured on CUDA alone, got --mfu on cpu"),
+        (["--clock", "processor", "--threads", "2"], "--threads 1, got device cpu and --threads 2."),
         (["--attention-backend", "flush"], "got 'flush'"),
         (["--device", "meta"], "got 'meta'"),
         # One frame is 32 ms; less than half of one is none.
@@ -181,7 +195,8 @@ def test_both_variants_compute_as_much_but_for_the_encoders():
     args, size = parse(), size_named("tiny")
     encoders = Encoders(size)
     schedule = SolverSchedule.from_scheduler(LCMAudioScheduler())
-    batch, _ = draw_batch(args, size, encoders)
+    clock = Clock(torch.device("cpu"))
+    batch, _ = draw_batch(args, size, encoders, clock)
     draw = draw_step(batch.latents, 50, W_MIN, W_MAX, torch.Generator().manual_seed(0))
     teacher = size.transformer_class(**size.transformer, time_cond_proj_dim=None).requires_grad_(False)
     flops = {}
@@ -194,7 +209,7 @@ def test_both_variants_compute_as_much_but_for_the_encoders():
             schedule,
             1,
             1e-5,
-            Clock(torch.device("cpu")),
+            clock,
             lambda: torch.autocast("cpu", enabled=False),
         )
         flops[name] = count_flops(variant, batch, draw)
