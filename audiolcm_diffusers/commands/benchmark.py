@@ -124,6 +124,8 @@ def run(args):
         raise ValueError(
             f"Expected --clock processor on a CPU with --threads 1, got device {device} and --threads {args.threads}."
         )
+    if args.clock == "processor" and args.compile:
+        raise ValueError("Compilers are processes of their own, whose time --clock processor does not see.")
     if args.mfu and device.type != "cuda":
         raise ValueError(f"MFU is measured on CUDA alone, got --mfu on {device}.")
 

@@ -131,6 +131,7 @@ def test_settings_of_the_process_are_put_back(run):
         (["--peak-tflops", "989"], "Expected --mfu and --peak-tflops together"),
         (["--mfu", "--peak-tflops", "989"], "MFU is measured on CUDA alone, got --mfu on cpu"),
         (["--clock", "processor", "--threads", "2"], "--threads 1, got device cpu and --threads 2."),
+        (["--clock", "processor", "--compile"], "Compilers are processes of their own"),
         (["--attention-backend", "flush"], "got 'flush'"),
         (["--device", "meta"], "got 'meta'"),
         # One frame is 32 ms; less than half of one is none.
