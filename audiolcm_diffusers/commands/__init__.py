@@ -14,6 +14,7 @@ from collections.abc import Sequence
 SUMMARIES = {
     "generate": "make sound from text",
     "convert": "turn the published AudioLCM checkpoint into a pipeline folder",
+    "benchmark": "measure speed and memory",
 }
 
 EXIT_ERROR = 2
