@@ -98,6 +98,30 @@ class ConcatAttention(nn.Module, AttentionModuleMixin):
         return self.processor(self, hidden_states, attention_mask, **kwargs)
 
 
+class SequenceConv1d(nn.Conv1d):
+    r"""
+    A convolution along a sequence, of stride 1 and odd width, that keeps the length. On a CPU it is one product of
+    matrices, for which bfloat16 has instructions that convolutions of one dimension do not get to use.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int):
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        r"""
+        Args:
+            hidden_states (`torch.Tensor` of shape `(batch_size, in_channels, length)`): Sequence.
+
+        Returns:
+            `torch.Tensor` of shape `(batch_size, out_channels, length)`.
+        """
+        if hidden_states.device.type != "cpu":
+            return super().forward(hidden_states)
+        (margin,), (width,) = self.padding, self.kernel_size
+        windows = F.pad(hidden_states.transpose(1, 2), (0, 0, margin, margin)).unfold(1, width, 1)
+        return F.linear(windows.flatten(2), self.weight.flatten(1), self.bias).transpose(1, 2)
+
+
 class ConcatFeedForward(nn.Module):
     r"""
     Gated feed-forward network of two convolutions along the sequence: `conv(value * gelu(gate))`, exact GELU.
@@ -109,8 +133,8 @@ class ConcatFeedForward(nn.Module):
     def __init__(self, dim: int):
         super().__init__()
         inner_dim = FF_MULTIPLIER * dim
-        self.proj_in = nn.Conv1d(dim, 2 * inner_dim, FF_KERNEL_SIZE, padding=FF_KERNEL_SIZE // 2)
-        self.proj_out = nn.Conv1d(inner_dim, dim, FF_KERNEL_SIZE, padding=FF_KERNEL_SIZE // 2)
+        self.proj_in = SequenceConv1d(dim, 2 * inner_dim, FF_KERNEL_SIZE)
+        self.proj_out = SequenceConv1d(inner_dim, dim, FF_KERNEL_SIZE)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         r"""

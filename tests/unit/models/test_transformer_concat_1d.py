@@ -4,7 +4,7 @@ import torch
 
 from audiolcm_diffusers import ConcatTransformer1DModel
 from audiolcm_diffusers.consistency import guidance_embedding
-from audiolcm_diffusers.models.transformer_concat_1d import ConcatTransformer1DBlock
+from audiolcm_diffusers.models.transformer_concat_1d import ConcatTransformer1DBlock, SequenceConv1d
 
 
 NUM_TOKENS = 6
@@ -95,6 +95,22 @@ class TestConfig:
         with torch.device("meta"):
             model = ConcatTransformer1DModel(cross_attention_dim=1024)
         assert round(model.num_parameters() / 1e6) == 160
+
+
+def test_a_convolution_as_a_product_of_matrices():
+    generator = torch.Generator().manual_seed(0)
+    conv = SequenceConv1d(3, 5, 9)
+    plain = torch.nn.Conv1d(3, 5, 9, padding=4)
+    plain.load_state_dict(conv.state_dict())
+    outputs, gradients = [], []
+    for module in (conv, plain):
+        hidden_states = torch.randn(2, 3, 12, generator=generator.manual_seed(0), requires_grad=True)
+        outputs.append(module(hidden_states))
+        outputs[-1].square().sum().backward()
+        gradients.append((hidden_states.grad, module.weight.grad, module.bias.grad))
+    torch.testing.assert_close(*outputs)
+    for ours, expected in zip(*gradients):
+        torch.testing.assert_close(ours, expected, atol=1e-5, rtol=1e-4)
 
 
 class TestText:
