@@ -1000,6 +1000,13 @@ class TrainingRun:
             for key, value in asdict(self.config).items()
             if value is not None
         }
+        if settings.get("cache_dir") is not None:
+            # What the examples are was decided when the cache was made.
+            chosen = self.config.chosen_example_options()
+            held = {field.name for field in fields(ExampleConfig)}
+            settings = {name: value for name, value in settings.items() if name not in held or name in chosen}
+        if "dataset_name" not in settings:
+            settings = {name: value for name, value in settings.items() if name not in DATASET_OPTIONS}
         trained_on = next(settings[name] for name in self.config.sources() if name in settings)
         parts = [
             f"---\n{data.to_yaml()}\n---\n# {self._hub_name()}",

@@ -399,7 +399,7 @@ def test_training_from_a_cache_runs_neither_autoencoder_nor_text_encoder(trained
     run_script("train_audiolcm_distill", "DistillationConfig", **{**options, "output_dir": tmp_path / "again"})
     assert losses_and_weights(tmp_path / "again")[0] == first[0]
     card = (tmp_path / "run/model/README.md").read_text()
-    assert "on `cache` for 2 steps" in card
+    assert "on `cache` for 2 steps" in card and "durations_s" not in card and "caption_column" not in card
 
     # What was decided when the cache was made cannot be decided again.
     with pytest.raises(ValueError, match=r"made with durations_s='0.256'; got '0.512'"):
