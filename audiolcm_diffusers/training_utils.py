@@ -194,7 +194,6 @@ class RunConfig(DataConfig):
 
     output_dir: str = field(metadata={"help": "Where checkpoints, logs and the trained model go."})
     max_train_steps: int = option(10000, "Optimisation steps in all.")
-    batch_size: int = option(16, "Clips in a batch, on each process.")
     gradient_accumulation_steps: int = option(1, "Batches whose gradients make one step.")
     learning_rate: float = option(3e-4, "Highest learning rate.")
     warmup_steps: int = option(200, "Steps over which the learning rate rises from 0.")
@@ -218,7 +217,6 @@ class RunConfig(DataConfig):
         super().__post_init__()
         for name in (
             "max_train_steps",
-            "batch_size",
             "gradient_accumulation_steps",
             "checkpointing_steps",
             "checkpoints_total_limit",
@@ -236,20 +234,31 @@ class RunConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CropRunConfig(RunConfig):
+    r"""Options of the scripts that train on crops of one length, without captions."""
+
+    batch_size: int = option(16, "Crops in a batch, on each process.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.batch_size < 1:
+            raise ValueError(f"Expected batch_size >= 1, got {self.batch_size}.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CaptionedRunConfig(ExampleConfig, RunConfig):
     r"""Options of the scripts that train a transformer on captioned examples."""
 
     cache_dir: str | None = option(
         None, "Latent cache of `cache_latents.py` instead of data; it decided on lengths, wordings and mixtures."
     )
-    seconds_per_batch: float = option(40.0, "Seconds of sound in a batch on each process; replaces `batch_size`.")
+    seconds_per_batch: float = option(40.0, "Seconds of sound in a batch, on each process.")
     unconditional_share: float = option(0.1, "Share of examples without caption.")
     validation_prompts: str = option(
         "a dog barking;rain falling;a clock ticking;a baby crying",
         "Prompts of validation, with semicolons between.",
     )
     validation_steps: int = option(0, "Steps between validations, sounds and mels in `validation`; 0 for none.")
-    validation_inference_steps: int = option(25, "Steps in which a teacher makes them; a student takes its own two.")
     gradient_checkpointing: bool = option(False, "Compute activations twice instead of keeping them: less memory.")
     attention_backend: str | None = option(
         None, 'Attention backend of diffusers; on a CPU "_native_math" trains faster on sounds of some seconds.'
@@ -257,11 +266,8 @@ class CaptionedRunConfig(ExampleConfig, RunConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.validation_steps < 0 or self.validation_inference_steps < 1:
-            raise ValueError(
-                "Expected validation_steps >= 0 and validation_inference_steps >= 1, got "
-                f"{self.validation_steps} and {self.validation_inference_steps}."
-            )
+        if self.validation_steps < 0:
+            raise ValueError(f"Expected validation_steps >= 0, got {self.validation_steps}.")
         if not 0.0 <= self.unconditional_share <= 1.0:
             raise ValueError(f"Expected 0 <= unconditional_share <= 1, got {self.unconditional_share}.")
         self.check_examples()

@@ -24,14 +24,14 @@ from audiolcm_diffusers.data.captioned_audio import (
 )
 from audiolcm_diffusers.models.autoencoder_kl_mel_1d import MelAttentionBlock1D, MelResnetBlock1D
 from audiolcm_diffusers.models.discriminators import Discriminators, PatchDiscriminator2D
-from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
+from audiolcm_diffusers.training_utils import CropRunConfig, TrainingRun, option, parse_config
 
 
 NUM_MEL_BINS = 80
 
 
 @dataclass(frozen=True, kw_only=True)
-class AutoencoderConfig(RunConfig):
+class AutoencoderConfig(CropRunConfig):
     crop_frames: int = option(128, "Mel frames of a training crop (62.5 a second).")
     max_gain_db: float = option(6.0, "Crops are amplified by up to plus or minus this many decibels.")
     channels: int = option(192, "Base width; a multiple of 64, at least 128.")

@@ -57,6 +57,9 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     num_text_tokens: int = option(24, "Length of the text stream.")
     vocab_size: int = option(2000, "Tokens of the tokenizer.")
     snr_gamma: float | None = option(None, "Weigh timesteps by Min-SNR (arXiv:2303.09556), 5 in its paper.")
+    validation_inference_steps: int = option(
+        25, "Steps in which a teacher makes validation's sounds; a student that is adapted takes its own two."
+    )
     token_dropout: float = option(0.05, "BPE-dropout (arXiv:1910.13267): chance that a merge is left out in training.")
     w_min: float = option(4.0, "Lowest guidance strength of a student that is adapted (guidance_scale - 1).")
     w_max: float = option(12.0, "Highest guidance strength of a student that is adapted.")
@@ -81,6 +84,8 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
                 raise ValueError(f"{name}={getattr(self, name)} needs pipeline_dir, got None.")
         if self.snr_gamma is not None and not self.snr_gamma > 0:
             raise ValueError(f"Expected snr_gamma > 0, got {self.snr_gamma}.")
+        if self.validation_inference_steps < 1:
+            raise ValueError(f"Expected validation_inference_steps >= 1, got {self.validation_inference_steps}.")
         if not 0.0 <= self.token_dropout <= 1.0:
             raise ValueError(f"Expected 0 <= token_dropout <= 1, got {self.token_dropout}.")
         if not 0 <= self.w_min < self.w_max:
@@ -295,6 +300,8 @@ def main(config):
                     ).loss
             else:
                 timesteps = torch.stack([torch.randint(num_train_timesteps, (), generator=own) for own in generators])
+                # Told before they are on a device, which a step does not wait for.
+                noisy = (timesteps > 700).nonzero()[:, 0].tolist()
                 timesteps = timesteps.to(accelerator.device)
                 noise = randn_tensor(tuple(latents.shape), generators).to(accelerator.device)
                 alpha_prod_t = alphas_cumprod[timesteps]
@@ -306,8 +313,7 @@ def main(config):
                     loss = squared_error.mean()
                 else:
                     loss = (min_snr_weights(alpha_prod_t, config.snr_gamma, prediction_type) * squared_error).mean()
-                noisy = timesteps > 700
-                logs = {"loss_noisy": squared_error[noisy].mean()} if noisy.any() else {}
+                logs = {"loss_noisy": squared_error[noisy].mean()} if noisy else {}
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)

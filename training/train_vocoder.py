@@ -26,14 +26,14 @@ from audiolcm_diffusers.models.discriminators import (
     stft_magnitude,
     waveform_discriminators,
 )
-from audiolcm_diffusers.training_utils import RunConfig, TrainingRun, option, parse_config
+from audiolcm_diffusers.training_utils import CropRunConfig, TrainingRun, option, parse_config
 
 
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (64, 16))
 
 
 @dataclass(frozen=True, kw_only=True)
-class VocoderConfig(RunConfig):
+class VocoderConfig(CropRunConfig):
     vae_dir: str | None = option(None, "Trained autoencoder; its reconstructions are mixed into the input.")
     reconstructed_share: float = option(0.5, "Share of the crops whose mel has gone through the autoencoder.")
     crop_frames: int = option(32, "Mel frames of a training crop.")

@@ -3,14 +3,9 @@
 
 import csv
 import dataclasses
-import importlib.util
 import json
 import math
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import datasets
 import pytest
@@ -18,106 +13,25 @@ import torch
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
+from script_runs import (
+    TEXT_ENCODER,
+    TRAINING,
+    TRANSFORMER,
+    cache,
+    distil,
+    distillation_options,
+    forbid,
+    load_script,
+    losses_and_weights,
+    run_script,
+    start_script,
+)
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import T5EncoderModel
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LCMAudioScheduler
-from audiolcm_diffusers.audio.io import read_audio, write_audio
+from audiolcm_diffusers.audio.io import read_audio
 from audiolcm_diffusers.training_utils import parse_config
-
-
-TRAINING = Path(__file__).parents[2] / "training"
-VOCODER = {
-    "upsample_initial_channel": 8,
-    "upsample_rates": [16, 16],
-    "upsample_kernel_sizes": [16, 16],
-    "resblock_type": "2",
-    "resblock_kernel_sizes": [3],
-    "resblock_dilation_sizes": [[1]],
-}
-TRANSFORMER = {"num_layers": 1, "num_attention_heads": 2, "attention_head_dim": 8, "multiple_of": 8}
-TEXT_ENCODER = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
-
-
-def load_script(name):
-    spec = importlib.util.spec_from_file_location(name, TRAINING / f"{name}.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script
-
-
-def run_script(name, config_class, **options):
-    script = load_script(name)
-    flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
-    script.main(parse_config(getattr(script, config_class), flags))
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    seconds = torch.arange(16000) / 16000
-    sounds = {
-        "tone": 0.5 * torch.sin(2 * math.pi * 440 * seconds),
-        "noise": 0.1 * torch.randn(16000, generator=torch.Generator().manual_seed(0)),
-    }
-    with (folder / "metadata.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file_name", "caption"])
-        for name, waveform in sounds.items():
-            write_audio(folder / f"{name}.wav", waveform)
-            writer.writerow([f"{name}.wav", f"a {name}"])
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained(data_dir, tmp_path_factory):
-    """Folder with the output of all four scripts, three steps each, the discriminators in the last two."""
-    runs = tmp_path_factory.mktemp("runs")
-    common = {"data_dir": data_dir, "max_train_steps": 3, "batch_size": 2, "warmup_steps": 1, "logging_steps": 1}
-    run_script(
-        "train_autoencoder",
-        "AutoencoderConfig",
-        output_dir=runs / "vae",
-        crop_frames=32,
-        channels=128,
-        latent_channels=4,
-        discriminator_start=1,
-        **common,
-    )
-    run_script(
-        "train_vocoder",
-        "VocoderConfig",
-        output_dir=runs / "vocoder",
-        vae_dir=runs / "vae/model",
-        vocoder_config=json.dumps(VOCODER),
-        crop_frames=16,
-        context_frames=4,
-        discriminator_start=1,
-        **common,
-    )
-    captioned = {**common, "durations_s": "0.256,0.512", "duration_shares": "0.5,0.5", "seconds_per_batch": 1.024}
-    run_script(
-        "train_text_to_audio",
-        "TextToAudioConfig",
-        output_dir=runs / "teacher",
-        vae_dir=runs / "vae/model",
-        vocab_size=120,
-        transformer_config=json.dumps(TRANSFORMER),
-        text_encoder_config=json.dumps(TEXT_ENCODER),
-        checkpointing_steps=2,
-        **captioned,
-    )
-    run_script(
-        "train_audiolcm_distill",
-        "DistillationConfig",
-        output_dir=runs / "student",
-        teacher_dir=runs / "teacher/model",
-        vocoder_dir=runs / "vocoder/model",
-        validation_prompts="a tone;a noise",
-        validation_steps=2,
-        **captioned,
-    )
-    return runs
 
 
 def test_every_script_logs_numbers(trained):
@@ -291,56 +205,6 @@ def test_a_vocoder_goes_on_from_a_trained_one(trained, data_dir, tmp_path):
     torch.testing.assert_close(after(mel), before(mel), atol=1e-5, rtol=1e-4)
 
 
-def distillation_options(trained, data_dir, output_dir):
-    return {
-        "data_dir": data_dir,
-        "output_dir": output_dir,
-        "teacher_dir": trained / "teacher/model",
-        "vocoder_dir": trained / "vocoder/model",
-        "durations_s": "0.256,0.512",
-        "duration_shares": "0.5,0.5",
-        "warmup_steps": 1,
-        "logging_steps": 1,
-        "learning_rate": 1e-3,
-    }
-
-
-def distil(trained, data_dir, output_dir, processes=1, **options):
-    """Distil, three steps by default; the losses, and the student's weights."""
-    options = {**distillation_options(trained, data_dir, output_dir), "max_train_steps": 3, **options}
-    if processes == 1:
-        run_script("train_audiolcm_distill", "DistillationConfig", **options)
-    else:
-        # On CPUs of one machine accelerate's own launcher starts one process, whatever it is told.
-        launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        process = start_script("train_audiolcm_distill", launch, **options)
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors[-3000:]
-    return losses_and_weights(output_dir)
-
-
-def start_script(name, launch=(), **options):
-    flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
-    return subprocess.Popen(
-        [sys.executable, *launch, str(TRAINING / f"{name}.py"), *flags],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def losses_and_weights(output_dir):
-    lines = [json.loads(line) for line in (output_dir / "log.jsonl").read_text().splitlines()]
-    weights = load_file(output_dir / "model/transformer/diffusion_pytorch_model.safetensors")
-    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
-    return (
-        [line["loss"] for line in lines],
-        torch.cat([weights[name].flatten() for name in sorted(weights)]),
-        [line["lr"] for line in lines],
-    )
-
-
 def learning_rates(num_steps):
     """A step of warm-up, then a cosine: the schedule counts steps, whatever the number of processes and batches."""
     rates = [0.0] + [1e-3 * (1 + math.cos(math.pi * step / (num_steps - 1))) / 2 for step in range(num_steps - 1)]
@@ -365,22 +229,6 @@ def test_a_student_takes_over_the_vocoder_of_its_teacher(trained, data_dir, tmp_
     run_script("train_audiolcm_distill", "DistillationConfig", **options)
     index = json.loads((tmp_path / "run/model/model_index.json").read_text())
     assert (index["vocoder"][1] == "BigVGANVocoder") == with_vocoder
-
-
-def cache(trained, data_dir, output_dir, **options):
-    options = {"durations_s": "0.256", "duration_shares": "1", "examples_per_clip": 2, "shard_size": 2, **options}
-    run_script("cache_latents", "CacheConfig", data_dir=data_dir, output_dir=output_dir, **options)
-    return output_dir
-
-
-def forbid(monkeypatch, *functions):
-    """Make methods fail that must not run."""
-
-    def fail(*args, **kwargs):
-        raise AssertionError("This was not to run.")
-
-    for owner, name in functions:
-        monkeypatch.setattr(owner, name, fail)
 
 
 def test_training_from_a_cache_runs_neither_autoencoder_nor_text_encoder(trained, data_dir, tmp_path, monkeypatch):

@@ -215,7 +215,7 @@ def test_the_average_follows_its_own_rate(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("max_train_steps", 0), ("batch_size", -1), ("ema_decay", 1.5), ("learning_rate", 0.0)]
+    ("name", "value"), [("max_train_steps", 0), ("logging_steps", -1), ("ema_decay", 1.5), ("learning_rate", 0.0)]
 )
 def test_impossible_options_are_quoted(tmp_path, name, value):
     with pytest.raises(ValueError, match=f"{name}.*got {value}"):
@@ -242,7 +242,7 @@ def test_impossible_shares_are_quoted():
 
 def test_options_come_from_flags():
     config = parse_config(RunConfig, ["--data_dir", "d", "--output_dir", "o", "--learning_rate", "0.5"])
-    assert (config.data_dir, config.learning_rate, config.batch_size) == ("d", 0.5, 16)
+    assert (config.data_dir, config.learning_rate, config.max_train_steps) == ("d", 0.5, 10000)
 
 
 def test_options_come_from_yaml_and_flags_win(tmp_path):
