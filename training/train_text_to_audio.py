@@ -125,6 +125,8 @@ class TextToAudio(torch.nn.Module):
     def __init__(self, transformer, text_encoder):
         super().__init__()
         self.transformer, self.text_encoder = transformer, text_encoder
+        # What FSDP shards as one.
+        self._no_split_modules = [*transformer._no_split_modules, *text_encoder._no_split_modules]
 
     def forward(self, noisy_latents, timesteps, input_ids, return_dict=False):
         """The transformer's output `(batch_size, channels, frames)` under tokenized captions, in a tuple."""
@@ -236,19 +238,20 @@ def main(config):
         network = TextToAudio(transformer, text_encoder.requires_grad_(True))
         # A text encoder that learns as fast as the transformer ends in one answer to every caption.
         groups.append({"params": list(text_encoder.parameters()), "lr": config.text_learning_rate})
-    network = accelerator.prepare(network)
     optimizer = run.optimizer(groups, betas=(0.9, 0.98))
     averaged = run.averaged(network)
+    network, optimizer = accelerator.prepare(network, optimizer)
 
     def pipeline():
         components = dict(pipe.components)
+        whole = run.whole(averaged)
         if config.trains_text_encoder:
             whole_words = copy.deepcopy(tokenizer)
             whole_words.backend_tokenizer.model.dropout = None
-            components["transformer"], components["text_encoder_2"] = averaged.transformer, averaged.text_encoder
+            components["transformer"], components["text_encoder_2"] = whole.transformer, whole.text_encoder
             components["tokenizer_2"] = whole_words
         else:
-            components["transformer"] = averaged
+            components["transformer"] = whole
         return AudioLCMPipeline(
             **components,
             default_audio_length_in_s=examples.longest_s,
@@ -318,7 +321,7 @@ def main(config):
     if config.lora_rank is None:
         run.save_model(pipeline())
     else:
-        run.save_adapter(averaged, config.pipeline_dir, 'audio = pipe("a dog barking").audios[0]')
+        run.save_adapter(run.whole(averaged), config.pipeline_dir, 'audio = pipe("a dog barking").audios[0]')
 
 
 if __name__ == "__main__":

@@ -31,11 +31,12 @@ def options(tmp_path, **values):
 def train(config, after=lambda run: None):
     """Three numbers that run after random targets: everything that a checkpoint has to bring back takes part."""
     run = TrainingRun(config)
-    model = run.accelerator.prepare(torch.nn.Linear(3, 1, bias=False))
+    model = torch.nn.Linear(3, 1, bias=False)
     with torch.no_grad():
         model.weight.zero_()
     optimizer = run.optimizer(model.parameters())
     averaged = run.averaged(model)
+    model, optimizer = run.accelerator.prepare(model, optimizer)
     run.resume()
     while run.step < config.max_train_steps:
         target = torch.randn(3, generator=run.step_generator())
