@@ -611,66 +611,79 @@ def load_clips_and_report(config, sampling_rate, report):
             print(f"{len(bad)} unusable clips are listed in {report}", flush=True)
 
 
-def check_distribution(accelerator, config, with_discriminators):
+def check_launch(accelerator, config):
     r"""
-    Refuse to distribute a run in a way in which it would not train as on one process.
+    Refuse what a launcher has set and accelerate would not do, or in place of what the options say.
 
     Args:
         accelerator (`Accelerator`): As the launcher set it up.
         config ([`RunConfig`]): The script's options.
-        with_discriminators (`bool`): Whether the script trains two networks, one against the other.
 
     Raises:
-        ValueError: Naming the way and the setting that do not go together.
+        ValueError: Naming the setting.
     """
-    # The launcher's setting would replace the option without a word.
-    if accelerator.gradient_accumulation_steps != config.gradient_accumulation_steps:
+    launched, wanted = accelerator.gradient_accumulation_steps, config.gradient_accumulation_steps
+    if launched != wanted:
         raise ValueError(
-            "Expected the launcher to leave gradient_accumulation_steps to the script's option "
-            f"{config.gradient_accumulation_steps}, got {accelerator.gradient_accumulation_steps}."
+            "Expected the launcher to leave gradient_accumulation_steps to the script, got "
+            f"{launched} from it and {wanted} as the option."
         )
-    sharding = (DistributedType.FSDP, DistributedType.DEEPSPEED)
-    for kind in sharding:
+    for kind in (DistributedType.FSDP, DistributedType.DEEPSPEED):
         if parse_flag_from_env(f"ACCELERATE_USE_{kind.value}") and accelerator.distributed_type != kind:
             raise ValueError(
-                f"Expected several processes on GPUs, on which alone accelerate runs {kind.value}; got "
-                f"{accelerator.distributed_type.value}."
+                f"{kind.value} was asked for, which accelerate runs where torchrun or `accelerate launch` starts "
+                f"processes on GPUs; this would be {accelerator.distributed_type.value}."
             )
-    kind = accelerator.distributed_type
-    if kind not in sharding:
-        return
+
+
+def check_sharding(kind, plugin, config, with_discriminators=False):
+    r"""
+    Refuse what would not train under FSDP or DeepSpeed as it does on one process.
+
+    Args:
+        kind (`DistributedType`): `FSDP` or `DEEPSPEED`.
+        plugin (`FullyShardedDataParallelPlugin` or `DeepSpeedPlugin`): The launcher's settings.
+        config ([`RunConfig`]): The script's options.
+        with_discriminators (`bool`, defaults to `False`):
+            Whether the script trains two networks, one against the other.
+
+    Raises:
+        ValueError: Naming the setting.
+    """
     if with_discriminators:
         raise ValueError(
-            f"This script trains discriminators, too, which it does not under {kind.value}: expected MULTI_GPU."
+            f"A script that trains discriminators, too, does not run under {kind.value}: start it as MULTI_GPU."
         )
     for name in ("compile", "use_8bit_adam"):
         if getattr(config, name):
             raise ValueError(f"Expected {name}=False under {kind.value}, got True.")
     if kind == DistributedType.FSDP:
-        plugin = accelerator.state.fsdp_plugin
-        # Version 1 flattens the parameters, which then have no averages of their own.
+        # Version 1 flattens the weights, which then have no averages of their own.
         if plugin.fsdp_version != 2:
             raise ValueError(f"Expected fsdp_version 2, got {plugin.fsdp_version}.")
-        # It renames the layers, which then no longer match their averages.
+        # It renames layers, which then no longer match their averages.
         if plugin.activation_checkpointing:
-            raise ValueError("Expected fsdp_activation_checkpointing: false; --gradient_checkpointing does the same.")
+            raise ValueError(
+                "Expected fsdp_activation_checkpointing: false, got true; --gradient_checkpointing does the same."
+            )
         return
-    plugin = accelerator.state.deepspeed_plugin
     if plugin.zero_stage not in (1, 2):
-        raise ValueError(f"Expected zero_stage 1 or 2, got {plugin.zero_stage}; FSDP shards the weights, too.")
-    # DeepSpeed trains a copy in 16 bits, whose averages would be those of rounded weights.
+        raise ValueError(f"Expected zero_stage 1 or 2, got {plugin.zero_stage}; FSDP shares out the weights, too.")
+    # DeepSpeed rounds the network itself to 16 bits, and averages would be those of rounded weights.
     if config.mixed_precision != "no":
-        raise ValueError(f"Expected mixed_precision 'no' under DEEPSPEED, got {config.mixed_precision!r}.")
-    for name, value in (
-        ("gradient_clipping", config.max_grad_norm),
-        ("gradient_accumulation_steps", config.gradient_accumulation_steps),
-    ):
+        raise ValueError(f"Expected mixed_precision='no' under DEEPSPEED, got {config.mixed_precision!r}.")
+    for name, value in deepspeed_options(config).items():
         given = plugin.deepspeed_config.get(name, "auto")
         if given not in ("auto", value):
             raise ValueError(f"Expected {name} of DeepSpeed to be auto or the script's {value}, got {given}.")
-        plugin.deepspeed_config[name] = value
-    # Nothing but a unit of DeepSpeed's own statistics: it sees no data loader.
-    plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = 1
+
+
+def deepspeed_options(config):
+    r"""`dict`: What DeepSpeed does by itself, as a script's options say."""
+    return {
+        "gradient_accumulation_steps": config.gradient_accumulation_steps,
+        "gradient_clipping": config.max_grad_norm,
+    }
 
 
 class CheckpointedAverage:
@@ -720,7 +733,15 @@ class TrainingRun:
             log_with=trackers_named(config.report_to) or None,
             project_dir=config.output_dir,
         )
-        check_distribution(self.accelerator, config, with_discriminators)
+        check_launch(self.accelerator, config)
+        kind, state = self.accelerator.distributed_type, self.accelerator.state
+        if kind == DistributedType.FSDP:
+            check_sharding(kind, state.fsdp_plugin, config, with_discriminators)
+        elif kind == DistributedType.DEEPSPEED:
+            check_sharding(kind, state.deepspeed_plugin, config, with_discriminators)
+            # It sees no data loader, and takes the size of a batch for nothing but its own statistics.
+            options = {**deepspeed_options(config), "train_micro_batch_size_per_gpu": 1}
+            state.deepspeed_plugin.deepspeed_config.update(options)
         # Ranks that draw the same noise would train on one batch twice.
         set_seed(config.seed, device_specific=True)
         self.step = 0

@@ -30,9 +30,8 @@ class ShardingState(AcceleratorState):
             from deepspeed import comm
 
             comm.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
-            (plugin,) = deepspeed_plugin.values()
-            plugin.set_mixed_precision(self.mixed_precision)
-            plugin.select(_from_accelerator_state=True)
+            deepspeed_plugin.set_mixed_precision(self.mixed_precision)
+            deepspeed_plugin.select(_from_accelerator_state=True)
             self.deepspeed_plugins, self.distributed_type = deepspeed_plugin, DistributedType.DEEPSPEED
         PartialState._shared_state["distributed_type"] = self.distributed_type
 

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 import torch
+from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataParallelPlugin
 from huggingface_hub import ModelCard
 
 from audiolcm_diffusers.data.captions import Example
@@ -15,6 +16,7 @@ from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
     RunConfig,
     TrainingRun,
+    check_sharding,
     checkpoint_names,
     checkpoints_to_remove,
     parse_config,
@@ -269,3 +271,64 @@ def test_examples_are_read_as_the_pipeline_reads_prompts(make_tokenizer):
     assert input_ids.shape == (3, 24)
     texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in input_ids]
     assert texts == ["<rain& all>", "<a& start>@<b& end>", ""]
+
+
+@pytest.mark.parametrize(
+    ("plugin", "values", "told"),
+    [
+        ({"fsdp_version": 1}, {}, "fsdp_version 2, got 1"),
+        ({"activation_checkpointing": True}, {}, "fsdp_activation_checkpointing: false, got true"),
+        ({}, {"compile": True}, "compile=False under FSDP, got True"),
+    ],
+)
+def test_what_fsdp_cannot_do_here_is_refused(tmp_path, plugin, values, told):
+    check_sharding(DistributedType.FSDP, FullyShardedDataParallelPlugin(fsdp_version=2), options(tmp_path))
+    plugin = FullyShardedDataParallelPlugin(**{"fsdp_version": 2, **plugin})
+    with pytest.raises(ValueError, match=told):
+        check_sharding(DistributedType.FSDP, plugin, options(tmp_path, **values))
+
+
+@pytest.mark.parametrize(
+    ("plugin", "values", "told"),
+    [
+        ({"zero_stage": 3}, {}, "zero_stage 1 or 2, got 3"),
+        ({}, {"mixed_precision": "bf16"}, "mixed_precision='no' under DEEPSPEED, got 'bf16'"),
+        ({"gradient_accumulation_steps": 4}, {}, "gradient_accumulation_steps of .* auto or the script's 1, got 4"),
+        ({"gradient_clipping": 0.5}, {"max_grad_norm": 2.0}, "gradient_clipping of .* the script's 2.0, got 0.5"),
+    ],
+)
+def test_what_deepspeed_cannot_do_here_is_refused(tmp_path, plugin, values, told):
+    check_sharding(DistributedType.DEEPSPEED, DeepSpeedPlugin(zero_stage=2), options(tmp_path))
+    plugin = DeepSpeedPlugin(**{"zero_stage": 2, **plugin})
+    with pytest.raises(ValueError, match=told):
+        check_sharding(DistributedType.DEEPSPEED, plugin, options(tmp_path, **values))
+
+
+def test_a_script_with_discriminators_does_not_shard(tmp_path):
+    with pytest.raises(ValueError, match="does not run under FSDP"):
+        check_sharding(DistributedType.FSDP, FullyShardedDataParallelPlugin(fsdp_version=2), options(tmp_path), True)
+
+
+def test_fsdp_that_would_not_be_one_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ValueError, match="FSDP was asked for, .* this would be NO"):
+        TrainingRun(options(tmp_path))
+
+
+def test_accumulation_by_the_launcher_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    with pytest.raises(ValueError, match="got 4 from it and 1 as the option"):
+        TrainingRun(options(tmp_path))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_shards_is_not_mistaken_for_one(tmp_path):
+    (tmp_path / "run" / "checkpoint-4" / "pytorch_model_fsdp_0").mkdir(parents=True)
+    with pytest.raises(ValueError, match="saved without FSDP, got .*checkpoint-4"):
+        train(options(tmp_path, resume_from_checkpoint="latest"))
+
+
+def test_an_average_is_made_before_its_model_is_wrapped(tmp_path):
+    run = TrainingRun(options(tmp_path))
+    with pytest.raises(ValueError, match="before Accelerator.prepare, got DataParallel"):
+        run.averaged(torch.nn.DataParallel(torch.nn.Linear(1, 1)))
