@@ -666,6 +666,9 @@ def check_sharding(kind, plugin, config, with_discriminators=False):
             raise ValueError(
                 "Expected fsdp_activation_checkpointing: false, got true; --gradient_checkpointing does the same."
             )
+        # transformers would then load no weights on other processes than the first, frozen encoders' neither.
+        if plugin.cpu_ram_efficient_loading:
+            raise ValueError("Expected fsdp_cpu_ram_efficient_loading: false, got true.")
         return
     if plugin.zero_stage not in (1, 2):
         raise ValueError(f"Expected zero_stage 1 or 2, got {plugin.zero_stage}; FSDP shares out the weights, too.")

@@ -278,10 +278,13 @@ def test_examples_are_read_as_the_pipeline_reads_prompts(make_tokenizer):
     [
         ({"fsdp_version": 1}, {}, "fsdp_version 2, got 1"),
         ({"activation_checkpointing": True}, {}, "fsdp_activation_checkpointing: false, got true"),
+        ({"cpu_ram_efficient_loading": True}, {}, "fsdp_cpu_ram_efficient_loading: false, got true"),
         ({}, {"compile": True}, "compile=False under FSDP, got True"),
     ],
 )
-def test_what_fsdp_cannot_do_here_is_refused(tmp_path, plugin, values, told):
+def test_what_fsdp_cannot_do_here_is_refused(tmp_path, monkeypatch, plugin, values, told):
+    # The plugin sets it for transformers, to be put back after the test.
+    monkeypatch.setenv("FSDP_CPU_RAM_EFFICIENT_LOADING", "false")
     check_sharding(DistributedType.FSDP, FullyShardedDataParallelPlugin(fsdp_version=2), options(tmp_path))
     plugin = FullyShardedDataParallelPlugin(**{"fsdp_version": 2, **plugin})
     with pytest.raises(ValueError, match=told):
