@@ -21,7 +21,14 @@ import numpy as np
 import torch
 import yaml
 from accelerate import Accelerator
-from accelerate.utils import gather_object, set_seed
+from accelerate.utils import (
+    DistributedType,
+    broadcast,
+    fsdp2_prepare_model,
+    gather_object,
+    parse_flag_from_env,
+    set_seed,
+)
 from diffusers import DiffusionPipeline
 from diffusers.optimization import get_scheduler
 from huggingface_hub import ModelCardData, create_repo, upload_folder
@@ -429,24 +436,53 @@ def prompt_of(example):
     return example.caption if example.events is None else format_events(example.events)
 
 
-def tokenize_prompts(tokenizer, prompts):
+def tokenize_prompts(tokenizer, prompts, cut_share=0.0, generators=None):
     r"""
     What the second text stream reads, padded and without a mask as in the pipeline.
 
     Args:
         tokenizer (`PreTrainedTokenizerBase`): Its `model_max_length` is the length.
         prompts (`list[str]`): Plain or in structured form; empty for "no condition".
+        cut_share (`float`, defaults to 0.0):
+            Chance that a token is cut in two at a random place, so that words are also met in smaller pieces. This is
+            BPE-dropout (arXiv:1910.13267) with random numbers that can be given.
+        generators (`list[torch.Generator]`, *optional*): Source of randomness of each prompt.
 
     Returns:
         `torch.Tensor` of shape `(batch_size, model_max_length)`.
     """
-    return tokenizer(
+    length = tokenizer.model_max_length
+    encoded = tokenizer(
         [structured_caption(prompt) for prompt in prompts],
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
+        max_length=length,
         truncation=True,
-        return_tensors="pt",
-    ).input_ids
+        return_special_tokens_mask=True,
+    )
+    rows = []
+    for index, (ids, special) in enumerate(zip(encoded.input_ids, encoded.special_tokens_mask)):
+        if cut_share > 0:
+            ids = _cut_tokens(tokenizer, ids, special, cut_share, generators[index])
+        rows.append(ids + [tokenizer.pad_token_id] * (length - len(ids)))
+    return torch.tensor(rows)
+
+
+def _cut_tokens(tokenizer, ids, special, cut_share, generator):
+    """Cut some of the tokens between the special ones at the ends; what is too long loses its last tokens."""
+    model = tokenizer.backend_tokenizer.model
+    words = [position for position, is_special in enumerate(special) if not is_special]
+    if not words:
+        return ids
+    cut = []
+    for token_id in ids[words[0] : words[-1] + 1]:
+        token = tokenizer.convert_ids_to_tokens(token_id)
+        if len(token) > 1 and float(torch.rand((), generator=generator)) < cut_share:
+            place = 1 + int(torch.randint(len(token) - 1, (), generator=generator))
+            pieces = [piece.id for part in (token[:place], token[place:]) for piece in model.tokenize(part)]
+            cut += pieces if tokenizer.unk_token_id not in pieces else [token_id]
+        else:
+            cut.append(token_id)
+    before, after = ids[: words[0]], ids[words[-1] + 1 :]
+    return before + cut[: tokenizer.model_max_length - len(before) - len(after)] + after
 
 
 def parse_config(config_class, args=None):
@@ -525,14 +561,24 @@ def save_folder(save, folder):
 
     An interrupted save leaves what was there before.
     """
-    folder = Path(folder)
-    temporary = folder.with_name(f".{folder.name}.partial")
-    replaced = folder.with_name(f".{folder.name}.replaced")
-    shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)
-    temporary.mkdir(parents=True)
+    temporary = empty_folder_beside(folder)
     save(temporary)
-    if folder.exists():
+    put_in_place(temporary, folder)
+
+
+def empty_folder_beside(folder):
+    r"""The folder, made empty, in which what is to lie in `folder` is written first."""
+    temporary = Path(folder).with_name(f".{Path(folder).name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    return temporary
+
+
+def put_in_place(temporary, folder):
+    r"""Put a folder that is complete in the place of `folder`."""
+    replaced = Path(folder).with_name(f".{Path(folder).name}.replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if Path(folder).exists():
         os.replace(folder, replaced)
     os.replace(temporary, folder)
     shutil.rmtree(replaced, ignore_errors=True)
@@ -602,15 +648,124 @@ def load_clips_and_report(config, sampling_rate, report):
             print(f"{len(bad)} unusable clips are listed in {report}", flush=True)
 
 
+def check_launch(accelerator, config):
+    r"""
+    Refuse what a launcher has set and accelerate would not do, or in place of what the options say.
+
+    Args:
+        accelerator (`Accelerator`): As the launcher set it up.
+        config ([`RunConfig`]): The script's options.
+
+    Raises:
+        ValueError: Naming the setting.
+    """
+    launched, wanted = accelerator.gradient_accumulation_steps, config.gradient_accumulation_steps
+    if launched != wanted:
+        raise ValueError(
+            "Expected the launcher to leave gradient_accumulation_steps to the script, got "
+            f"{launched} from it and {wanted} as the option."
+        )
+    for kind in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        if parse_flag_from_env(f"ACCELERATE_USE_{kind.value}") and accelerator.distributed_type != kind:
+            raise ValueError(
+                f"{kind.value} was asked for, which accelerate runs where torchrun or `accelerate launch` starts "
+                f"processes on GPUs; this would be {accelerator.distributed_type.value}."
+            )
+
+
+def check_sharding(kind, plugin, config, with_discriminators=False):
+    r"""
+    Refuse what would not train under FSDP or DeepSpeed as it does on one process.
+
+    Args:
+        kind (`DistributedType`): `FSDP` or `DEEPSPEED`.
+        plugin (`FullyShardedDataParallelPlugin` or `DeepSpeedPlugin`): The launcher's settings.
+        config ([`RunConfig`]): The script's options.
+        with_discriminators (`bool`, defaults to `False`):
+            Whether the script trains two networks, one against the other.
+
+    Raises:
+        ValueError: Naming the setting.
+    """
+    if with_discriminators:
+        raise ValueError(
+            f"A script that trains discriminators, too, does not run under {kind.value}: start it as MULTI_GPU."
+        )
+    for name in ("compile", "use_8bit_adam"):
+        if getattr(config, name):
+            raise ValueError(f"Expected {name}=False under {kind.value}, got True.")
+    if kind == DistributedType.FSDP:
+        # Version 1 flattens the weights, which then have no averages of their own.
+        if plugin.fsdp_version != 2:
+            raise ValueError(f"Expected fsdp_version 2, got {plugin.fsdp_version}.")
+        # It renames layers, which then no longer match their averages.
+        if plugin.activation_checkpointing:
+            raise ValueError(
+                "Expected fsdp_activation_checkpointing: false, got true; --gradient_checkpointing does the same."
+            )
+        # transformers would then load no weights on other processes than the first, frozen encoders' neither.
+        if plugin.cpu_ram_efficient_loading:
+            raise ValueError("Expected fsdp_cpu_ram_efficient_loading: false, got true.")
+        return
+    if plugin.zero_stage not in (1, 2):
+        raise ValueError(f"Expected zero_stage 1 or 2, got {plugin.zero_stage}; FSDP shares out the weights, too.")
+    # DeepSpeed rounds the network itself to 16 bits, and averages would be those of rounded weights.
+    if config.mixed_precision != "no":
+        raise ValueError(f"Expected mixed_precision='no' under DEEPSPEED, got {config.mixed_precision!r}.")
+    for name, value in deepspeed_options(config).items():
+        given = plugin.deepspeed_config.get(name, "auto")
+        if given not in ("auto", value):
+            raise ValueError(f"Expected {name} of DeepSpeed to be auto or the script's {value}, got {given}.")
+
+
+def deepspeed_options(config):
+    r"""`dict`: What DeepSpeed does by itself, as a script's options say."""
+    return {
+        "gradient_accumulation_steps": config.gradient_accumulation_steps,
+        "gradient_clipping": config.max_grad_norm,
+    }
+
+
+class CheckpointedAverage:
+    r"""
+    A network in the form in which accelerate saves and loads it: its weights in one piece, wherever they lie.
+
+    Args:
+        accelerator (`Accelerator`): The run's.
+        network (`nn.Module`): Sharded under FSDP.
+    """
+
+    def __init__(self, accelerator, network):
+        self.accelerator, self.network = accelerator, network
+
+    def state_dict(self):
+        r"""`dict[str, torch.Tensor]`: The weights, under FSDP on the first process alone. To be called on all."""
+        return self.accelerator.get_state_dict(self.network)
+
+    def load_state_dict(self, weights):
+        r"""Load weights that are there on all processes."""
+        if self.accelerator.is_fsdp2:
+            from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+
+            set_model_state_dict(self.network, weights, options=StateDictOptions(full_state_dict=True))
+        else:
+            self.network.load_state_dict(weights)
+
+
 class TrainingRun:
     r"""
     One run: an accelerator, the step count, averaged weights, logs and checkpoints.
 
     Args:
         config ([`RunConfig`]): The script's options, saved as `config.json` in the output folder.
+        with_discriminators (`bool`, defaults to `False`):
+            Whether the script trains two networks, one against the other, which it cannot under FSDP and DeepSpeed.
+
+    Raises:
+        ValueError: If the run was started in a way in which it would not train as on one process.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, with_discriminators=False):
         self.config = config
         self.accelerator = Accelerator(
             mixed_precision=config.mixed_precision,
@@ -618,12 +773,22 @@ class TrainingRun:
             log_with=trackers_named(config.report_to) or None,
             project_dir=config.output_dir,
         )
+        check_launch(self.accelerator, config)
+        kind, state = self.accelerator.distributed_type, self.accelerator.state
+        if kind == DistributedType.FSDP:
+            check_sharding(kind, state.fsdp_plugin, config, with_discriminators)
+        elif kind == DistributedType.DEEPSPEED:
+            check_sharding(kind, state.deepspeed_plugin, config, with_discriminators)
+            # It sees no data loader, and takes the size of a batch for nothing but its own statistics.
+            options = {**deepspeed_options(config), "train_micro_batch_size_per_gpu": 1}
+            state.deepspeed_plugin.deepspeed_config.update(options)
         # Ranks that draw the same noise would train on one batch twice.
         set_seed(config.seed, device_specific=True)
         self.step = 0
         self.validation_pipeline, self.validation_options = None, {}
         self._batches = 0  # of this step, so far
         self._ema = {}
+        self._whole = {}  # under FSDP: for each average a network that is not sharded, to save it from
         self._schedules = []
         self._sums = {}
         self._examples = 0  # since the run began or went on, on this process
@@ -696,7 +861,8 @@ class TrainingRun:
     def optimizer(self, parameters, learning_rate=None, betas=(0.9, 0.999), weight_decay=0.01, first_step=0):
         r"""
         AdamW, whose learning rate [`~TrainingRun.after_step`] takes along a cosine with warm-up from `first_step` on,
-        one count a step whatever the number of processes.
+        one count a step whatever the number of processes. It is to be prepared in one call with its network, because
+        FSDP gives both other parameters.
         """
         options = {"lr": learning_rate or self.config.learning_rate, "betas": betas, "weight_decay": weight_decay}
         if self.config.use_8bit_adam:
@@ -713,26 +879,61 @@ class TrainingRun:
         )
         self.accelerator.register_for_checkpointing(schedule)
         self._schedules.append((schedule, first_step))
-        return self.accelerator.prepare(optimizer)
+        return optimizer
 
     def averaged(self, model, decay=None):
         r"""
-        A copy of the model whose weights [`after_step`] keeps at the moving average of the model's.
+        A copy of the model whose weights [`after_step`] keeps at the moving average of the model's. Under FSDP it is
+        sharded as the model will be, see [`~TrainingRun.whole`].
 
         Args:
-            model (`nn.Module`): The model in training.
+            model (`nn.Module`):
+                The model that is to be trained, before `Accelerator.prepare`. Its weights become those of the first
+                process on all.
             decay (`float`, *optional*):
                 Rate of the average. By default the options' `ema_decay`, but lower in the first steps, because early
                 weights would linger in the average of a short run.
+
+        Raises:
+            ValueError: If the model is prepared.
         """
-        model = self.accelerator.unwrap_model(model)
+        if self.accelerator.unwrap_model(model) is not model or hasattr(model, "set_reshard_after_forward"):
+            raise ValueError(f"Expected a model before Accelerator.prepare, got {type(model).__name__}.")
+        model.to(self.accelerator.device)
+        # What starts at random does so on each process in its own way.
+        broadcast([tensor.detach() for tensor in (*model.parameters(), *model.buffers())])
         # Frozen weights have no average but themselves.
         shared = {id(parameter): parameter for parameter in model.parameters() if not parameter.requires_grad}
         average = copy.deepcopy(model, shared).requires_grad_(False).eval()
         trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+        if self.accelerator.is_fsdp2:
+            self._whole[average] = copy.deepcopy(average).to("cpu")
+            average = fsdp2_prepare_model(self.accelerator, average)
+            # No backward pass follows, after which the outermost weights would be sharded again.
+            average.set_reshard_after_forward(True)
         self._ema[average] = (model, trained, decay)
-        self.accelerator.register_for_checkpointing(average)
+        self.accelerator.register_for_checkpointing(CheckpointedAverage(self.accelerator, average))
         return average
+
+    def whole(self, average):
+        r"""
+        An average that can be used and saved on one process alone: without FSDP itself. To be called on all processes.
+
+        Args:
+            average (`nn.Module`): From [`~TrainingRun.averaged`].
+
+        Returns:
+            `nn.Module`: On other processes than the first, under FSDP, with the weights that the run began with.
+        """
+        if average not in self._whole:
+            return average
+        weights = self.accelerator.get_state_dict(average)
+        network = self._whole[average]
+        if self.accelerator.is_main_process:
+            # A copy, so that it is gone from the GPU after use.
+            network = copy.deepcopy(network).to(self.accelerator.device)
+            network.load_state_dict(weights)
+        return network
 
     def resume(self):
         r"""Load the checkpoint that the options name; called once everything is prepared."""
@@ -746,6 +947,9 @@ class TrainingRun:
             raise ValueError(f'Expected "latest" or a folder `checkpoint-<step>`, got {source!r}.')
         # Without a checkpoint, the run was stopped before its first one, or has not begun.
         if source is not None:
+            if any(Path(source).glob("pytorch_model_fsdp*")) != self.accelerator.is_fsdp2:
+                way = "under" if self.accelerator.is_fsdp2 else "without"
+                raise ValueError(f"Expected a checkpoint that was saved {way} FSDP, got {str(source)!r}.")
             self.accelerator.load_state(str(source))
             self.step = checkpoint_step(Path(source).name)
         if self.accelerator.is_main_process:
@@ -875,9 +1079,9 @@ class TrainingRun:
     @torch.no_grad()
     def _validate(self):
         """Make the validation prompts' sounds with the same noise every time, on the main process."""
+        pipe = self.validation_pipeline()
         if self.accelerator.is_main_process:
             prompts = self.config.validation_prompts.split(";")
-            pipe = self.validation_pipeline()
             pipe.set_progress_bar_config(disable=True)
             folder = self.output_dir / "validation" / f"step-{self.step}"
             folder.mkdir(parents=True, exist_ok=True)
@@ -907,16 +1111,15 @@ class TrainingRun:
 
     def save_checkpoint(self):
         r"""Write `checkpoint-<step>` under a temporary name, rename it, and drop the oldest beyond the limit."""
-        name = f"checkpoint-{self.step}"
-        if self.accelerator.num_processes == 1:
-            save_folder(lambda path: self.accelerator.save_state(str(path)), self.output_dir / name)
-        else:
-            temporary = self.output_dir / f".{name}.partial"
-            self.accelerator.save_state(str(temporary))
-            self.accelerator.wait_for_everyone()
-            if self.accelerator.is_main_process:
-                os.replace(temporary, self.output_dir / name)
+        folder = self.output_dir / f"checkpoint-{self.step}"
         if self.accelerator.is_main_process:
+            empty_folder_beside(folder)
+        self.accelerator.wait_for_everyone()
+        # On all ranks: each has random numbers, and under FSDP and DeepSpeed a share of weights or optimizer, to save.
+        self.accelerator.save_state(str(folder.with_name(f".{folder.name}.partial")))
+        self.accelerator.wait_for_everyone()
+        if self.accelerator.is_main_process:
+            put_in_place(folder.with_name(f".{folder.name}.partial"), folder)
             for old in checkpoints_to_remove(checkpoint_names(self.output_dir), self.config.checkpoints_total_limit):
                 shutil.rmtree(self.output_dir / old)
         self.accelerator.wait_for_everyone()

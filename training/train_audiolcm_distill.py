@@ -131,17 +131,17 @@ def main(config):
     student = start_student(config, teacher)
     guidance_embedding_dim = student.config.time_cond_proj_dim
     config.set_up(student)
-    student = accelerator.prepare(student)
     target = run.averaged(student, decay=config.target_decay)
-    if config.compile:
-        for network in (teacher, target, accelerator.unwrap_model(student)):
-            network.compile()
     averaged = run.averaged(student)
+    if config.compile:
+        for network in (teacher, target, student):
+            network.compile()
     optimizer = run.optimizer([parameter for parameter in student.parameters() if parameter.requires_grad])
+    student, optimizer = accelerator.prepare(student, optimizer)
 
     def pipeline():
         components = dict(pipe.components)
-        components["transformer"] = averaged
+        components["transformer"] = run.whole(averaged)
         components["scheduler"] = LCMAudioScheduler.from_config(
             pipe.scheduler.config, original_inference_steps=config.num_solver_timesteps
         )
@@ -195,7 +195,8 @@ def main(config):
             f"original_inference_steps={config.num_solver_timesteps})"
         )
         call = 'pipe("a dog barking", num_inference_steps=2, guidance_scale=1.0)'
-        run.save_adapter(averaged, config.teacher_dir, f"pipe.scheduler = {scheduler}\naudio = {call}.audios[0]")
+        usage = f"pipe.scheduler = {scheduler}\naudio = {call}.audios[0]"
+        run.save_adapter(run.whole(averaged), config.teacher_dir, usage)
 
 
 if __name__ == "__main__":

@@ -240,7 +240,7 @@ def latent_scale(vae, mels, config):
 
 
 def main(config):
-    run = TrainingRun(config)
+    run = TrainingRun(config, with_discriminators=True)
     accelerator = run.accelerator
     mels = clip_mels(run.load_clips())
 
@@ -265,10 +265,13 @@ def main(config):
         vae.encoder.requires_grad_(False)
         vae.quant_conv.requires_grad_(False)
     discriminators = Discriminators([PatchDiscriminator2D()])
-    network, discriminators = accelerator.prepare(Autoencoding(vae), discriminators)
+    network = Autoencoding(vae)
     optimizer = run.optimizer([p for p in network.parameters() if p.requires_grad], betas=(0.8, 0.99))
     d_optimizer = run.optimizer(discriminators.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start)
     averaged = run.averaged(network)
+    network, discriminators, optimizer, d_optimizer = accelerator.prepare(
+        network, discriminators, optimizer, d_optimizer
+    )
     if config.compile:
         network.compile()
     run.resume()

@@ -125,8 +125,8 @@ def main(config):
     for index, clip in enumerate(clips):
         members[labels.index(clip.caption if clip.caption in labels else OTHER)].append(index)
 
-    judge = accelerator.prepare(make_judge(labels, config.num_frames))
-    optimizer = run.optimizer(judge.parameters(), weight_decay=0.05)
+    judge = make_judge(labels, config.num_frames)
+    judge, optimizer = accelerator.prepare(judge, run.optimizer(judge.parameters(), weight_decay=0.05))
     run.resume()
     judge.train()
     while run.step < config.max_train_steps:

@@ -16,7 +16,6 @@ Without `--vocoder_dir` it is loaded with `vocoder=None` and gives latents and m
 still needs two steps; a student whose weights are all trained becomes a teacher and is distilled again.
 """
 
-import copy
 import json
 from dataclasses import dataclass
 
@@ -60,7 +59,7 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     validation_inference_steps: int = option(
         25, "Steps in which a teacher makes validation's sounds; a student that is adapted takes its own two."
     )
-    token_dropout: float = option(0.05, "BPE-dropout (arXiv:1910.13267): chance that a merge is left out in training.")
+    token_dropout: float = option(0.1, "Chance that a token is cut in two in training, as BPE-dropout would do.")
     w_min: float = option(4.0, "Lowest guidance strength of a student that is adapted (guidance_scale - 1).")
     w_max: float = option(12.0, "Highest guidance strength of a student that is adapted.")
     huber_c: float = option(0.001, "Where the pseudo-Huber loss of a student that is adapted turns linear.")
@@ -130,6 +129,8 @@ class TextToAudio(torch.nn.Module):
     def __init__(self, transformer, text_encoder):
         super().__init__()
         self.transformer, self.text_encoder = transformer, text_encoder
+        # What FSDP shards as one.
+        self._no_split_modules = [*transformer._no_split_modules, *text_encoder._no_split_modules]
 
     def forward(self, noisy_latents, timesteps, input_ids, return_dict=False):
         """The transformer's output `(batch_size, channels, frames)` under tokenized captions, in a tuple."""
@@ -241,19 +242,17 @@ def main(config):
         network = TextToAudio(transformer, text_encoder.requires_grad_(True))
         # A text encoder that learns as fast as the transformer ends in one answer to every caption.
         groups.append({"params": list(text_encoder.parameters()), "lr": config.text_learning_rate})
-    network = accelerator.prepare(network)
     optimizer = run.optimizer(groups, betas=(0.9, 0.98))
     averaged = run.averaged(network)
+    network, optimizer = accelerator.prepare(network, optimizer)
 
     def pipeline():
         components = dict(pipe.components)
+        whole = run.whole(averaged)
         if config.trains_text_encoder:
-            whole_words = copy.deepcopy(tokenizer)
-            whole_words.backend_tokenizer.model.dropout = None
-            components["transformer"], components["text_encoder_2"] = averaged.transformer, averaged.text_encoder
-            components["tokenizer_2"] = whole_words
+            components["transformer"], components["text_encoder_2"] = whole.transformer, whole.text_encoder
         else:
-            components["transformer"] = averaged
+            components["transformer"] = whole
         return AudioLCMPipeline(
             **components,
             default_audio_length_in_s=examples.longest_s,
@@ -268,8 +267,6 @@ def main(config):
         schedule = SolverSchedule.from_scheduler(
             pipe.scheduler, num_solver_timesteps, pipe.scheduler.config.timestep_scaling, accelerator.device
         )
-    if config.trains_text_encoder:
-        tokenizer.backend_tokenizer.model.dropout = config.token_dropout
     run.resume()
     network.train()
 
@@ -279,7 +276,7 @@ def main(config):
         batch = examples.draw(length, generators)
         latents, text = batch.latents, batch.prompt_embeds
         if config.trains_text_encoder:
-            text = tokenize_prompts(tokenizer, batch.prompts).to(accelerator.device)
+            text = tokenize_prompts(tokenizer, batch.prompts, config.token_dropout, generators).to(accelerator.device)
 
         logs = {}
         with accelerator.accumulate(network):
@@ -324,7 +321,7 @@ def main(config):
     if config.lora_rank is None:
         run.save_model(pipeline())
     else:
-        run.save_adapter(averaged, config.pipeline_dir, 'audio = pipe("a dog barking").audios[0]')
+        run.save_adapter(run.whole(averaged), config.pipeline_dir, 'audio = pipe("a dog barking").audios[0]')
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def spectral_distance(generated, real):
 
 
 def main(config):
-    run = TrainingRun(config)
+    run = TrainingRun(config, with_discriminators=True)
     accelerator = run.accelerator
     clips = run.load_clips()
     waveforms = [clip.waveform for clip in clips]
@@ -150,9 +150,11 @@ def main(config):
     averaged = run.averaged(vocoder)
     hop_length = vocoder.hop_length
     discriminators = waveform_discriminators(config.discriminators)
-    vocoder, discriminators = accelerator.prepare(vocoder, discriminators)
     optimizer = run.optimizer(vocoder.parameters(), betas=(0.8, 0.99))
     d_optimizer = run.optimizer(discriminators.parameters(), betas=(0.8, 0.99), first_step=config.discriminator_start)
+    vocoder, discriminators, optimizer, d_optimizer = accelerator.prepare(
+        vocoder, discriminators, optimizer, d_optimizer
+    )
     if config.compile:
         accelerator.unwrap_model(vocoder).compile()
     run.resume()

@@ -68,17 +68,20 @@ def distil(trained, data_dir, output_dir, processes=1, **options):
     else:
         # On CPUs of one machine accelerate's own launcher starts one process, whatever it is told.
         launch = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-        process = start_script("train_audiolcm_distill", launch, **options)
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors[-3000:]
+        finish(start_script("train_audiolcm_distill", launch, **options))
     return losses_and_weights(output_dir)
 
 
-def start_script(name, launch=(), **options):
+def finish(process):
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+
+
+def start_script(name, launch=(), environment=None, **options):
     flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
     return subprocess.Popen(
         [sys.executable, *launch, str(TRAINING / f"{name}.py"), *flags],
-        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1", **(environment or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -122,13 +125,9 @@ class WatchedRun(TrainingRun):
     - `wrapped`: what the network in training is wrapped in.
     """
 
-    def __init__(self, config):
-        super().__init__(config)
+    def __init__(self, config, **options):
+        super().__init__(config, **options)
         self.notes = {"draws": {}, "names": {}, "global_draws": {}, "wrapped": None}
-
-    def averaged(self, model, decay=None):
-        self.notes["wrapped"] = type(model).__name__
-        return super().averaged(model, decay)
 
     def example_generators(self, batch_size):
         generators = super().example_generators(batch_size)
@@ -140,6 +139,7 @@ class WatchedRun(TrainingRun):
     def after_step(self, names=(), **values):
         self.notes["names"].setdefault(self.step + 1, []).extend(names)
         self.notes["global_draws"].setdefault(self.step + 1, []).append(torch.rand(()).item())
+        self.notes["wrapped"] = type(self.accelerator._models[0]).__name__
         super().after_step(names=names, **values)
 
 
@@ -148,8 +148,8 @@ def watch(notes):
 
     def prepare(script):
         class Run(WatchedRun):
-            def __init__(self, config):
-                super().__init__(config)
+            def __init__(self, config, **options):
+                super().__init__(config, **options)
                 notes.append(self.notes)
 
         script.TrainingRun = Run

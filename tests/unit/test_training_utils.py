@@ -7,7 +7,9 @@ import signal
 
 import pytest
 import torch
+from accelerate.utils import DeepSpeedPlugin, DistributedType, FullyShardedDataParallelPlugin
 from huggingface_hub import ModelCard
+from script_runs import load_script
 
 from audiolcm_diffusers.data.captions import Example
 from audiolcm_diffusers.data.hub_dataset import HubDataset
@@ -15,6 +17,7 @@ from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
     RunConfig,
     TrainingRun,
+    check_sharding,
     checkpoint_names,
     checkpoints_to_remove,
     parse_config,
@@ -31,11 +34,12 @@ def options(tmp_path, **values):
 def train(config, after=lambda run: None):
     """Three numbers that run after random targets: everything that a checkpoint has to bring back takes part."""
     run = TrainingRun(config)
-    model = run.accelerator.prepare(torch.nn.Linear(3, 1, bias=False))
+    model = torch.nn.Linear(3, 1, bias=False)
     with torch.no_grad():
         model.weight.zero_()
     optimizer = run.optimizer(model.parameters())
     averaged = run.averaged(model)
+    model, optimizer = run.accelerator.prepare(model, optimizer)
     run.resume()
     while run.step < config.max_train_steps:
         target = torch.randn(3, generator=run.step_generator())
@@ -268,3 +272,86 @@ def test_examples_are_read_as_the_pipeline_reads_prompts(make_tokenizer):
     assert input_ids.shape == (3, 24)
     texts = [tokenizer.decode(ids, skip_special_tokens=True) for ids in input_ids]
     assert texts == ["<rain& all>", "<a& start>@<b& end>", ""]
+
+
+def test_tokens_are_cut_as_their_generator_says():
+    tokenizer = load_script("train_text_to_audio").train_tokenizer(["a dog barking"] * 4, 200, 32)
+    whole = tokenize_prompts(tokenizer, ["a dog barking", ""])
+    numbers = {seed: torch.Generator().manual_seed(seed) for seed in range(20)}
+    cut = tokenize_prompts(tokenizer, ["a dog barking"] * 20, 0.5, list(numbers.values()))
+    lengths = (cut != tokenizer.pad_token_id).sum(dim=1)
+    assert cut.shape == (20, 32) and len(set(lengths.tolist())) > 2 and int(lengths.min()) <= int((whole[0] > 0).sum())
+    # The same text in other pieces, ended in the same way.
+    text = tokenizer.decode(whole[0], skip_special_tokens=True)
+    assert {tokenizer.decode(ids, skip_special_tokens=True) for ids in cut} == {text}
+    assert all(ids[length - 1] == tokenizer.eos_token_id for ids, length in zip(cut, lengths))
+    again = tokenize_prompts(tokenizer, ["a dog barking"], 0.5, [torch.Generator().manual_seed(7)])
+    assert torch.equal(again[0], cut[7])
+    # What is cut grows, and what no longer fits is left out; nothing is cut in nothing.
+    long = tokenize_prompts(tokenizer, ["a dog barking " * 6, ""], 1.0, [numbers[0], numbers[1]])
+    assert long.shape == (2, 32) and long[0, -1] == tokenizer.eos_token_id
+    assert long[1].tolist() == whole[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("plugin", "values", "told"),
+    [
+        ({"fsdp_version": 1}, {}, "fsdp_version 2, got 1"),
+        ({"activation_checkpointing": True}, {}, "fsdp_activation_checkpointing: false, got true"),
+        ({"cpu_ram_efficient_loading": True}, {}, "fsdp_cpu_ram_efficient_loading: false, got true"),
+        ({}, {"compile": True}, "compile=False under FSDP, got True"),
+    ],
+)
+def test_what_fsdp_cannot_do_here_is_refused(tmp_path, monkeypatch, plugin, values, told):
+    # The plugin sets it for transformers, to be put back after the test.
+    monkeypatch.setenv("FSDP_CPU_RAM_EFFICIENT_LOADING", "false")
+    check_sharding(DistributedType.FSDP, FullyShardedDataParallelPlugin(fsdp_version=2), options(tmp_path))
+    plugin = FullyShardedDataParallelPlugin(**{"fsdp_version": 2, **plugin})
+    with pytest.raises(ValueError, match=told):
+        check_sharding(DistributedType.FSDP, plugin, options(tmp_path, **values))
+
+
+@pytest.mark.parametrize(
+    ("plugin", "values", "told"),
+    [
+        ({"zero_stage": 3}, {}, "zero_stage 1 or 2, got 3"),
+        ({}, {"mixed_precision": "bf16"}, "mixed_precision='no' under DEEPSPEED, got 'bf16'"),
+        ({"gradient_accumulation_steps": 4}, {}, "gradient_accumulation_steps of .* auto or the script's 1, got 4"),
+        ({"gradient_clipping": 0.5}, {"max_grad_norm": 2.0}, "gradient_clipping of .* the script's 2.0, got 0.5"),
+    ],
+)
+def test_what_deepspeed_cannot_do_here_is_refused(tmp_path, plugin, values, told):
+    check_sharding(DistributedType.DEEPSPEED, DeepSpeedPlugin(zero_stage=2), options(tmp_path))
+    plugin = DeepSpeedPlugin(**{"zero_stage": 2, **plugin})
+    with pytest.raises(ValueError, match=told):
+        check_sharding(DistributedType.DEEPSPEED, plugin, options(tmp_path, **values))
+
+
+def test_a_script_with_discriminators_does_not_shard(tmp_path):
+    with pytest.raises(ValueError, match="does not run under FSDP"):
+        check_sharding(DistributedType.FSDP, FullyShardedDataParallelPlugin(fsdp_version=2), options(tmp_path), True)
+
+
+def test_fsdp_that_would_not_be_one_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ValueError, match="FSDP was asked for, .* this would be NO"):
+        TrainingRun(options(tmp_path))
+
+
+def test_accumulation_by_the_launcher_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    with pytest.raises(ValueError, match="got 4 from it and 1 as the option"):
+        TrainingRun(options(tmp_path))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_of_shards_is_not_mistaken_for_one(tmp_path):
+    (tmp_path / "run" / "checkpoint-4" / "pytorch_model_fsdp_0").mkdir(parents=True)
+    with pytest.raises(ValueError, match="saved without FSDP, got .*checkpoint-4"):
+        train(options(tmp_path, resume_from_checkpoint="latest"))
+
+
+def test_an_average_is_made_before_its_model_is_wrapped(tmp_path):
+    run = TrainingRun(options(tmp_path))
+    with pytest.raises(ValueError, match="before Accelerator.prepare, got DataParallel"):
+        run.averaged(torch.nn.DataParallel(torch.nn.Linear(1, 1)))
