@@ -139,12 +139,11 @@ class WatchedRun(TrainingRun):
     def after_step(self, names=(), **values):
         self.notes["names"].setdefault(self.step + 1, []).extend(names)
         self.notes["global_draws"].setdefault(self.step + 1, []).append(torch.rand(()).item())
-        self.notes["wrapped"] = type(self.accelerator._models[0]).__name__
         super().after_step(names=names, **values)
 
 
 def watch(notes):
-    """For `prepare` of [`run_script`]: let a script's run be a [`WatchedRun`] that adds its notes to a list."""
+    """For `prepare` of [`run_script`]: a script that distils gets a [`WatchedRun`], whose notes go into a list."""
 
     def prepare(script):
         class Run(WatchedRun):
@@ -152,7 +151,11 @@ def watch(notes):
                 super().__init__(config, **options)
                 notes.append(self.notes)
 
-        script.TrainingRun = Run
+        def distillation_loss(student, *args, loss=script.distillation_loss, **options):
+            notes[-1]["wrapped"] = type(student).__name__
+            return loss(student, *args, **options)
+
+        script.TrainingRun, script.distillation_loss = Run, distillation_loss
 
     return prepare
 
