@@ -34,11 +34,12 @@ PROBE_TEXT = "<A dog barks & all>@<it's raining, 2 thunderclaps; far-off>"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def _digest(*parts):
-    digest = hashlib.sha256()
+def digest(*parts):
+    r"""SHA-256 of bytes and of what JSON can write, as hexadecimal digits."""
+    hasher = hashlib.sha256()
     for part in parts:
-        digest.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
+        hasher.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode())
+    return hasher.hexdigest()
 
 
 def _bytes_of(tensor):
@@ -61,12 +62,12 @@ def module_fingerprint(module):
     config = {name: value for name, value in config.items() if name not in ignored and not name.startswith("_")}
     weights = sorted(module.state_dict().items())
     parts = [part for name, weight in weights for part in ((name, str(weight.dtype)), _bytes_of(weight.reshape(-1)))]
-    return _digest(type(module).__name__, config, *parts)
+    return digest(type(module).__name__, config, *parts)
 
 
 def tokenizer_fingerprint(tokenizer):
     r"""What a tokenizer does, as a hash of its vocabulary, its length and how it cuts a text."""
-    return _digest(tokenizer.get_vocab(), tokenizer.model_max_length, tokenizer(PROBE_TEXT).input_ids)
+    return digest(tokenizer.get_vocab(), tokenizer.model_max_length, tokenizer(PROBE_TEXT).input_ids)
 
 
 def fingerprints(vae, text_parts=()):
@@ -91,14 +92,14 @@ def fingerprints(vae, text_parts=()):
     ]
     return {
         "vae": module_fingerprint(vae),
-        "text": _digest(*parts) if parts else None,
-        "audio": _digest(settings, mel.MAGNITUDE_EPS, mel.LOG_FLOOR, vae.config.sampling_rate),
+        "text": digest(*parts) if parts else None,
+        "audio": digest(settings, mel.MAGNITUDE_EPS, mel.LOG_FLOOR, vae.config.sampling_rate),
     }
 
 
 def clips_fingerprint(clips):
     r"""The data as a hash: names, captions and samples."""
-    return _digest(
+    return digest(
         *(
             part
             for clip in clips
