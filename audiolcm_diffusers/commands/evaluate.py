@@ -469,8 +469,8 @@ def notes_on(protocol, judge, args):
         dim = judge.networks[judge.fad_network].dim
         if dataset["num_clips"] // 2 <= dim:
             notes.append(
-                f"FAD is of singular covariances: {dim} dimensions need {dim + 1} clips, twice as many for two halves. "
-                "It compares rows of this table, and nothing else."
+                f"FAD is of singular covariances: {dim} dimensions need {dim + 1} clips, twice as many for two "
+                "halves. It compares rows of this table, and nothing else."
             )
     for kind, network in protocol["networks"].items():
         if network["hears_s"] * SAMPLING_RATE < protocol["num_samples"]:
@@ -499,8 +499,8 @@ def make_sounds(pipe, captions, seed, batch_size, duration_s, num_steps, guidanc
     Args:
         pipe ([`AudioLCMPipeline`]): Makes them.
         captions (`Sequence[str]`): The prompts.
-        seed (`int`): Of the run; each sound has a seed of its own, and neither its neighbours nor the device change its
-            random numbers.
+        seed (`int`): Of the run; each sound has a seed of its own, and neither its neighbours nor the device change
+            its random numbers.
         batch_size (`int`): Sounds at a time.
         duration_s, num_steps, guidance_scale: See [`~AudioLCMPipeline.__call__`].
 
@@ -531,8 +531,8 @@ def make_sounds(pipe, captions, seed, batch_size, duration_s, num_steps, guidanc
         for prompt, number, waveform in zip(prompts, seeds, waveforms):
             if not torch.isfinite(waveform).all():
                 raise ValueError(
-                    f"The sound of {prompt!r} with {num_steps} steps, scale {guidance_scale:g} and seed {number} holds "
-                    "NaN or infinite samples."
+                    f"The sound of {prompt!r} with {num_steps} steps, scale {guidance_scale:g} and seed {number} "
+                    "holds NaN or infinite samples."
                 )
             sounds.append(resample(waveform, pipe.sampling_rate, SAMPLING_RATE))
     return sounds

@@ -7,12 +7,12 @@ The protocol, recorded with every result:
 - **References** are captioned recordings. A caption is the first of its clip's; of more clips than are wanted, a seed
   draws which are taken. Each clip's caption is the prompt of one sound, whose seed is a function of the run's seed and
   the clip's number alone, the same for every model, step count and guidance scale.
-- **Sound** is mono at 16 kHz in 16 bits, resampled by scipy's polyphase filter where it comes in another rate; its
-  first `duration_s` seconds count, and what is shorter is followed by digital silence. References, generated sounds and
-  controls pass through the same door.
+- **Sound** is mono at 16 kHz in 16 bits, resampled by scipy's polyphase filter where it comes in another rate. Its
+  beginning counts, as long as the sounds that are made, and what is shorter is followed by digital silence. References,
+  generated sounds and controls pass through the same door.
 - **Networks** are transformers models in eval mode and float32: an audio classifier and a CLAP model. Sound is
-  resampled to their rate, and what is longer than they can hear is cut at the end, never at random. They are told apart
-  by a hash of weights, configuration and preprocessing, not by name.
+  resampled to their rate, and what is longer than they can hear is cut at the end, never at random. They are told
+  apart by a hash of weights, configuration and preprocessing, not by name.
 - **FAD** is the Fréchet distance of the Gaussians fitted to a network's features of references and sounds. **KL** is
   the mean over clips of the divergence from the reference's class posterior to that of its sound,
   `sum p_ref log(p_ref / p_gen)`. **IS** is the inception score of the sounds. **CLAP** is the mean cosine of a sound's

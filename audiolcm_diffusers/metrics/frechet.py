@@ -5,8 +5,8 @@ Fréchet distance of Gaussians (Heusel et al., arXiv:1706.08500), of audio featu
 `d^2 = |mean_a - mean_b|^2 + tr(cov_a) + tr(cov_b) - 2 tr((cov_a cov_b)^(1/2))`
 
 The last trace is computed without a matrix square root of the product, which is ill-conditioned where a covariance is
-singular: with `cov_a = root_a^T root_a` and `cov_b = root_b^T root_b`, the eigenvalues of `cov_a cov_b` are the squared
-singular values of `root_a root_b^T`, so that the trace is the sum of these singular values.
+singular: with `cov_a = root_a^T root_a` and `cov_b = root_b^T root_b`, the eigenvalues of `cov_a cov_b` are the
+squared singular values of `root_a root_b^T`, so that the trace is the sum of these singular values.
 """
 
 import torch

@@ -134,8 +134,9 @@ class Judge:
             dim = self.networks[self.fad_network].dim
             if num_clips // 2 <= dim:
                 raise ValueError(
-                    f"FAD of features of {dim} dimensions needs at least {2 * (dim + 1)} clips, {dim + 1} in each half "
-                    f"of the references, for covariances of full rank; got {num_clips}."
+                    f"FAD of features of {dim} dimensions needs at least {2 * (dim + 1)} clips, {dim + 1} in each "
+                    f"half of the references, for covariances of full rank; got {num_clips}. --allow-singular computes "
+                    "it nevertheless."
                 )
 
     def listen(self, waveforms):

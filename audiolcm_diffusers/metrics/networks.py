@@ -116,8 +116,8 @@ class Classifier(Network):
             heads = {"single_label_classification": "softmax", "multi_label_classification": "sigmoid"}
             if model.config.problem_type not in heads:
                 raise ValueError(
-                    f"The configuration of {name!r} does not say whether its classes exclude each other: name its head, "
-                    "softmax if they do, sigmoid if several can be present."
+                    f"The configuration of {name!r} does not say whether its classes exclude each other: expected "
+                    "--head softmax if they do, or sigmoid if several can be present."
                 )
             head = heads[model.config.problem_type]
         check_head(head)

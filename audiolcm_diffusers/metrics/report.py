@@ -27,8 +27,9 @@ def table_lines(results):
     dataset = protocol["dataset"]
     lines += [
         "",
-        f"{dataset['num_clips']} clips of {dataset['name']}, {protocol['num_samples'] / protocol['sampling_rate']:g} s "
-        f"each at {protocol['sampling_rate']} Hz, seed {protocol['seed']}. In brackets: "
+        f"{dataset['num_clips']} clips of {dataset['name']}, "
+        f"{protocol['num_samples'] / protocol['sampling_rate']:g} s each at {protocol['sampling_rate']} Hz, "
+        f"seed {protocol['seed']}. In brackets: "
         f"{bootstrap['confidence']:.0%} intervals, {bootstrap['num_resamples']} resamples.",
     ]
     lines += [
