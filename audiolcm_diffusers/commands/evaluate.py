@@ -2,6 +2,7 @@
 """`audiolcm evaluate`: metrics of generated sound, with their protocol and controls."""
 
 import csv
+import importlib.util
 import json
 import math
 import os
@@ -27,6 +28,31 @@ TABLE, PLOT, AUDIO = "table.md", "steps.png", "audio"
 MIN_DURATION_S = 0.1  # what a classifier's first analysis windows need
 SILENT_LEVEL = 10 ** (-60 / 20)  # root mean square, of full scale
 
+# Filled in once it is known which options were given: none is ignored without a word.
+DEFAULTS = {
+    "split": "test",
+    "audio_column": "audio",
+    "caption_column": "caption",
+    "steps": [1, 2, 4],
+    "guidance_scales": [5.0],
+    "teacher_steps": [100],
+    "num_splits": 1,
+    "num_resamples": 200,
+    "seed": 0,
+    "batch_size": 8,
+}
+# What an option is of no use without.
+BELONGS_TO = {
+    "dataset_config": "dataset_name",
+    "split": "dataset_name",
+    "audio_column": "dataset_name",
+    "caption_column": "dataset_name",
+    "teacher_steps": "teacher",
+    "head": "classifier",
+    "other_software": "compare",
+}
+WITH_COMPARE = ("compare", "other_software", "json", "command", "traceback")
+
 DESCRIPTION = """\
 Judge generated sound: Fréchet distance (FAD), KL divergence of class posteriors, inception score, and CLAP score of
 captions, with bootstrap intervals and beside controls. The captions of a dataset are the prompts, and its clips the
@@ -46,11 +72,9 @@ def register(subparsers):
         "--compare", nargs=2, metavar="RESULTS", help="two output folders: print their metrics side by side, no more"
     )
     parser.add_argument("--dataset-config", metavar="NAME", help="configuration of the dataset of the Hub")
-    parser.add_argument("--split", default="test", help="split of the dataset of the Hub (default: %(default)s)")
-    parser.add_argument("--audio-column", default="audio", metavar="NAME", help="its column of sound (default: audio)")
-    parser.add_argument(
-        "--caption-column", default="caption", metavar="NAME", help="its column of captions (default: caption)"
-    )
+    parser.add_argument("--split", help="split of the dataset of the Hub (default: test)")
+    parser.add_argument("--audio-column", metavar="NAME", help="its column of sound (default: audio)")
+    parser.add_argument("--caption-column", metavar="NAME", help="its column of captions (default: caption)")
     parser.add_argument("--num-clips", type=count, metavar="N", help="clips to draw from the dataset (default: all)")
 
     judged = parser.add_mutually_exclusive_group()
@@ -62,16 +86,10 @@ def register(subparsers):
         "judged",
     )
     add_device_options(parser)
-    parser.add_argument(
-        "--steps", type=count, nargs="+", default=[1, 2, 4], metavar="N", help="denoising steps (default: 1 2 4)"
-    )
-    parser.add_argument(
-        "--guidance-scales", type=finite, nargs="+", default=[5.0], metavar="SCALE", help="one or more (default: 5)"
-    )
+    parser.add_argument("--steps", type=count, nargs="+", metavar="N", help="denoising steps (default: 1 2 4)")
+    parser.add_argument("--guidance-scales", type=finite, nargs="+", metavar="SCALE", help="one or more (default: 5)")
     parser.add_argument("--teacher", metavar="MODEL", help="a second model to judge, by more steps")
-    parser.add_argument(
-        "--teacher-steps", type=count, nargs="+", default=[100], metavar="N", help="its steps (default: 100)"
-    )
+    parser.add_argument("--teacher-steps", type=count, nargs="+", metavar="N", help="its steps (default: 100)")
 
     parser.add_argument(
         "--classifier",
@@ -97,22 +115,16 @@ def register(subparsers):
         action="store_true",
         help="compute FAD of fewer clips than its covariances need, too; the report says so",
     )
-    parser.add_argument(
-        "--num-splits", type=count, default=1, metavar="N", help="splits of the inception score (default: 1)"
-    )
-    parser.add_argument(
-        "--num-resamples", type=count, default=200, metavar="N", help="bootstrap resamples (default: 200)"
-    )
+    parser.add_argument("--num-splits", type=count, metavar="N", help="splits of the inception score (default: 1)")
+    parser.add_argument("--num-resamples", type=count, metavar="N", help="bootstrap resamples (default: 200)")
     parser.add_argument(
         "--duration",
         type=seconds,
         metavar="SECONDS",
         help="length of sounds, to which references are cut or filled with silence (default: the model's)",
     )
-    parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of clips, sounds and resamples (default: 0)"
-    )
-    parser.add_argument("--batch-size", type=count, default=8, metavar="N", help="sounds at a time (default: 8)")
+    parser.add_argument("--seed", type=seed, metavar="N", help="of clips, sounds and resamples (default: 0)")
+    parser.add_argument("--batch-size", type=count, metavar="N", help="sounds at a time (default: 8)")
 
     parser.add_argument("--output", type=Path, metavar="FOLDER", help="where results go; it must not hold any yet")
     parser.add_argument(
@@ -132,9 +144,10 @@ def run(args):
     Args:
         args (`argparse.Namespace`): The options of [`register`].
     """
+    given = vars(args).copy()
+    check_options(args)
     if args.compare is not None:
         return print_comparison(args)
-    check_options(args)
     device = pick_device(args.device)
     dtype = pick_dtype(args.dtype, device)
     models = {} if args.generated else {"model": find_model(args.model or MINI)}
@@ -147,9 +160,10 @@ def run(args):
     clips, rates = read_references(dataset)
     clips, rates = chosen(clips, rates, args.num_clips, args.seed)
     made_before = None if args.generated is None else match_generated(args.generated, [clip.caption for clip in clips])
-    judge = make_judge(args, device)
+    judge = make_judge(args, given, device)
     judge.check(len(clips))
-    pipes = {role: load_pipeline(model, device, dtype, quiet=True) for role, model in models.items()}
+    pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
+    fingerprints = {role: pipeline_fingerprint(pipe) for role, pipe in pipes.items()}
     duration_s = args.duration or pipes["model"].config.default_audio_length_in_s
     settings = plan(args, pipes, duration_s)
 
@@ -180,11 +194,19 @@ def run(args):
 
     from ..metrics.controls import white_noise
 
-    add("real against real", "ceiling", judge.real_against_real(heard, texts, captions))
-    for role, pipe in pipes.items():
-        if role == "model":
-            rebuilt = reconstruct(pipe, references, args.batch_size)
-            add_sounds("reconstruction", "ceiling", to_lengths(rebuilt, num_samples))
+    real = judge.real_against_real(heard, texts, captions)
+    add("real against real", "ceiling", real)
+    if "fad" in real:
+        results["notes"].append(
+            f"real against real: FAD of {real['fad']['num_clips']} clips against as many others, so that it is rather "
+            "too high beside the other rows."
+        )
+    if "kl" in judge.metrics:
+        num_pairs = real["kl"]["num_clips"] if "kl" in real else 0
+        results["notes"].append(f"real against real: KL of {num_pairs} pairs of clips with one caption.")
+    if "model" in pipes:
+        rebuilt = reconstruct(pipes["model"], references, args.batch_size)
+        add_sounds("reconstruction", "ceiling", to_lengths(rebuilt, num_samples))
     add("shuffled captions", "control", judge.shuffled(heard, texts, captions))
     add_sounds("white noise", "control", white_noise(references, args.seed))
     add_sounds("silence", "control", [reference * 0 for reference in references])
@@ -198,7 +220,7 @@ def run(args):
         sounds = make_sounds(pipes[role], captions, args.seed, args.batch_size, duration_s, num_steps, guidance_scale)
         generation = {
             "model": str(args.teacher if role == "teacher" else args.model or MINI),
-            "fingerprint": pipeline_fingerprint(pipes[role]),
+            "fingerprint": fingerprints[role],
             "scheduler": type(pipes[role].scheduler).__name__,
             "num_inference_steps": num_steps,
             "guidance_scale": guidance_scale,
@@ -220,39 +242,51 @@ def run(args):
 
 def check_options(args):
     r"""
-    Refuse what needs no file to be refused.
+    Refuse what needs no file to be refused, then fill in defaults.
 
     Raises:
         ValueError: If options are missing or do not go together, or the output folder holds results.
+        ImportError: If pictures cannot be drawn.
     """
-    if args.dataset is None and args.dataset_name is None:
+    given = {name for name, value in vars(args).items() if value is not None and value is not False}
+    if args.compare is not None and given - set(WITH_COMPARE):
+        raise ValueError(f"--compare reads results and takes no {flags(given - set(WITH_COMPARE))}.")
+    for name, owner in BELONGS_TO.items():
+        if name in given and owner not in given:
+            raise ValueError(f"{flags([name])} belongs to {flags([owner])}, which is not given.")
+    for name, value in DEFAULTS.items():
+        if name not in given:
+            setattr(args, name, value)
+    if args.compare is not None:
+        return
+    if not given & {"dataset", "dataset_name"}:
         raise ValueError("Expected captioned clips to judge by: --dataset FOLDER or --dataset-name HUB_ID.")
     if args.output is None:
         raise ValueError("Expected --output, a folder for the results.")
-    if args.classifier is None and args.clap is None:
+    if not given & {"classifier", "clap"}:
         raise ValueError(
             "Expected a network to judge by: --classifier for fad, kl and is, --clap for clap (and fad), or both."
         )
-    if args.head is not None and args.classifier is None:
-        raise ValueError(f"--head {args.head} is a classifier's, but no --classifier is named.")
-    if args.generated is not None and args.duration is None:
-        raise ValueError("Expected --duration with --generated: there is no model whose default it could be.")
-    if args.generated is not None and args.save_audio:
-        raise ValueError("--save-audio keeps sounds that are made, but those of --generated are there already.")
-    if args.other_software:
-        raise ValueError("--other-software belongs to --compare.")
+    if args.generated is not None:
+        useless = given & ({"steps", "save_audio"} | (set() if args.teacher else {"guidance_scales", "dtype"}))
+        if useless:
+            raise ValueError(f"The sounds of --generated are there already: they take no {flags(useless)}.")
+        if args.duration is None:
+            raise ValueError("Expected --duration with --generated: there is no model whose default it could be.")
     if args.duration is not None and args.duration < MIN_DURATION_S:
         raise ValueError(f"Expected a duration of at least {MIN_DURATION_S} s, got {args.duration:g}.")
-    for option in ("steps", "teacher_steps", "guidance_scales"):
-        values = getattr(args, option)
+    for name in ("steps", "teacher_steps", "guidance_scales"):
+        values = getattr(args, name)
         if len(set(values)) < len(values):
-            raise ValueError(f"Expected different --{option.replace('_', '-')}, got {values}.")
+            raise ValueError(f"Expected {flags([name])} to be all different, got {values}.")
     check_output(args.output)
-    if args.generated is None or args.teacher is not None:
-        import importlib.util
+    if (args.generated is None or args.teacher is not None) and importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("Pictures of metrics need matplotlib: `pip install matplotlib`.")
 
-        if importlib.util.find_spec("matplotlib") is None:
-            raise ImportError("Plots need matplotlib: `pip install matplotlib`.")
+
+def flags(names):
+    r"""Options as they are written."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
 
 
 def check_output(folder):
@@ -368,14 +402,27 @@ def match_generated(folder, captions):
     return waveforms
 
 
-def make_judge(args, device):
-    r"""The [`~audiolcm_diffusers.metrics.judge.Judge`] that the options ask for, its networks loaded."""
+def make_judge(args, given, device):
+    r"""
+    The [`~audiolcm_diffusers.metrics.judge.Judge`] that the options ask for, its networks loaded.
+
+    Args:
+        args (`argparse.Namespace`): The options.
+        given (`dict`): The same before defaults were filled in.
+        device (`torch.device`): Where networks run.
+
+    Raises:
+        ValueError: If a metric that is asked for lacks its network, an option its metric, or a network is no such.
+    """
     from ..metrics.judge import FeatureCache, Judge, pick_metrics
     from ..metrics.networks import load_clap, load_classifier
 
     named = [kind for kind in ("classifier", "clap") if getattr(args, kind) is not None]
     # What is asked for in vain is known without the networks.
-    pick_metrics(named, args.metrics, args.fad_network or named[0])
+    metrics, _ = pick_metrics(named, args.metrics, args.fad_network or named[0])
+    for name, metric in (("allow_singular", "fad"), ("fad_network", "fad"), ("num_splits", "is")):
+        if given[name] and metric not in metrics:
+            raise ValueError(f"{flags([name])} belongs to the metric {metric}, which is not computed.")
     with no_loading_bars(downloads=args.json):
         classifier = None if args.classifier is None else load_classifier(args.classifier, device, args.head)
         clap = None if args.clap is None else load_clap(args.clap, device)
@@ -454,8 +501,8 @@ def notes_on(protocol, judge, args):
     r"""What a reader of the table must know: what was done to references, and which metrics say less than usual."""
     dataset = protocol["dataset"]
     notes = [f"The metric {name} is left out: {reason}." for name, reason in judge.left_out.items()]
-    if args.generated is not None and args.teacher is None:
-        notes.append("There is no reconstruction without a model.")
+    if args.generated is not None:
+        notes.append("There is no reconstruction: the model that made the sounds is not known.")
     others = {rate: number for rate, number in dataset["sampling_rates"].items() if rate != str(SAMPLING_RATE)}
     if others:
         listed = ", ".join(f"{number} of {rate} Hz" for rate, number in others.items())

@@ -57,12 +57,20 @@ def module_fingerprint(module):
         `str`: 64 hexadecimal digits.
     """
     config = module.config if isinstance(module.config, dict) else module.config.to_dict()
-    # Where it came from and what saved it change nothing; what it was saved in shows in the weights.
-    ignored = {"_name_or_path", "_diffusers_version", "transformers_version", "dtype", "torch_dtype"}
-    config = {name: value for name, value in config.items() if name not in ignored and not name.startswith("_")}
     weights = sorted(module.state_dict().items())
     parts = [part for name, weight in weights for part in ((name, str(weight.dtype)), _bytes_of(weight.reshape(-1)))]
-    return digest(type(module).__name__, config, *parts)
+    return digest(type(module).__name__, _essential(config), *parts)
+
+
+def _essential(config):
+    """A configuration, and those within it, without where it came from and what saved it, which change nothing."""
+    # What it was saved in shows in the weights.
+    ignored = {"transformers_version", "dtype", "torch_dtype"}
+    return {
+        name: _essential(value) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if name not in ignored and not str(name).startswith("_")
+    }
 
 
 def tokenizer_fingerprint(tokenizer):

@@ -4,9 +4,9 @@
 import numpy as np
 
 
-def bootstrap_interval(statistic, num_clips, num_resamples, seed, confidence=0.95):
+def bootstrap(statistic, num_clips, num_resamples, seed, confidence=0.95):
     r"""
-    Interval in which a statistic of as many other clips would lie.
+    A statistic of clips, and the interval in which that of as many other clips would lie.
 
     Clips are drawn with replacement, and the statistic is computed of each draw. Draws repeat clips, which biases
     Fréchet distances upwards and inception scores downwards; so the draws are shifted until their median lies on the
@@ -20,7 +20,7 @@ def bootstrap_interval(statistic, num_clips, num_resamples, seed, confidence=0.9
         confidence (`float`, defaults to 0.95): Share of the draws within the interval.
 
     Returns:
-        `tuple[float, float]`: Lower and upper end.
+        `tuple[float, float, float]`: The statistic, and the lower and upper end of its interval.
 
     Raises:
         ValueError: If there is no clip or draw, or the confidence is not between 0 and 1.
@@ -33,4 +33,4 @@ def bootstrap_interval(statistic, num_clips, num_resamples, seed, confidence=0.9
     draws = [statistic(generator.integers(num_clips, size=num_clips)) for _ in range(num_resamples)]
     low, median, high = np.quantile(draws, [(1 - confidence) / 2, 0.5, (1 + confidence) / 2])
     value = statistic(np.arange(num_clips))
-    return float(value + low - median), float(value + high - median)
+    return float(value), float(value + low - median), float(value + high - median)

@@ -59,7 +59,7 @@ def choose(num_available, num_wanted, seed):
         return list(range(num_available))
     if not 1 <= num_wanted <= num_available:
         raise ValueError(
-            f"Expected num_clips between 1 and the {num_available} clips that there are, got {num_wanted}."
+            f"Expected --num-clips between 1 and the {num_available} clips that there are, got {num_wanted}."
         )
     return sorted(np.random.default_rng(seed).permutation(num_available)[:num_wanted].tolist())
 

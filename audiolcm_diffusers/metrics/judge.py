@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from ..audio.io import replacing
 from ..data.captioned_audio import INT16_SCALE
 from ..data.latent_cache import digest
-from .bootstrap import bootstrap_interval
+from .bootstrap import bootstrap
 from .controls import halves, other_captions
 from .frechet import check_num_clips, frechet_distance_of_features
 from .protocol import METRICS, SAMPLING_RATE, software_versions
@@ -69,7 +69,7 @@ class Judge:
             is one.
         allow_singular (`bool`, defaults to `False`): Whether the distance is computed of too few clips, too.
         num_splits (`int`, defaults to 1): See [`~audiolcm_diffusers.metrics.scores.inception_score`].
-        num_resamples (`int`, defaults to 200): See [`~audiolcm_diffusers.metrics.bootstrap.bootstrap_interval`].
+        num_resamples (`int`, defaults to 200): See [`~audiolcm_diffusers.metrics.bootstrap.bootstrap`].
         seed (`int`, defaults to 0): Of the bootstrap.
         batch_size (`int`, defaults to 8): Sounds that a network hears at a time.
 
@@ -135,8 +135,8 @@ class Judge:
             if num_clips // 2 <= dim:
                 raise ValueError(
                     f"FAD of features of {dim} dimensions needs at least {2 * (dim + 1)} clips, {dim + 1} in each "
-                    f"half of the references, for covariances of full rank; got {num_clips}. --allow-singular computes "
-                    "it nevertheless."
+                    f"half of the references, for covariances of full rank; got {num_clips}. --allow-singular "
+                    "computes it nevertheless."
                 )
 
     def listen(self, waveforms):
@@ -272,8 +272,7 @@ class Judge:
         def of(indices):
             return statistic(torch.from_numpy(indices))
 
-        low, high = bootstrap_interval(of, num_clips, self.num_resamples, self.seed, CONFIDENCE)
-        value = of(torch.arange(num_clips).numpy())
+        value, low, high = bootstrap(of, num_clips, self.num_resamples, self.seed, CONFIDENCE)
         return {"value": value, "low": low, "high": high, "num_clips": num_clips}
 
 

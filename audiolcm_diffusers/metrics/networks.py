@@ -88,7 +88,7 @@ class Network:
     def _extract(self, waveforms):
         inputs = self.extractor(waveforms, sampling_rate=self.sampling_rate, return_tensors="pt")
         return {
-            name: value.to(self.model.device, self.model.dtype if value.is_floating_point() else None)
+            name: (value.to(self.model.dtype) if value.is_floating_point() else value).to(self.model.device)
             for name, value in inputs.items()
         }
 

@@ -81,7 +81,7 @@ def plot_steps(path, results):
     from matplotlib.figure import Figure
 
     metrics = list(results["protocol"]["metrics"])
-    figure = Figure(figsize=(4.2 * len(metrics), 3.6), layout="constrained")
+    figure = Figure(figsize=(1.0 + 4.0 * len(metrics), 3.8), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(metrics), squeeze=False)[0]
     lines = {}
@@ -107,6 +107,6 @@ def plot_steps(path, results):
         axis.set_xticks(ticks, [str(tick) for tick in ticks])
         axis.set_xticks([], minor=True)
         axis.set(xlabel="steps", title=TITLES[metric])
-    axes[0].legend(fontsize="small")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines) + 2)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)
