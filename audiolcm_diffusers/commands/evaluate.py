@@ -45,6 +45,7 @@ DEFAULTS = {
 BELONGS_TO = {
     "dataset_config": "dataset_name",
     "split": "dataset_name",
+    "streaming": "dataset_name",
     "audio_column": "dataset_name",
     "caption_column": "dataset_name",
     "teacher_steps": "teacher",
@@ -73,6 +74,7 @@ def register(subparsers):
     )
     parser.add_argument("--dataset-config", metavar="NAME", help="configuration of the dataset of the Hub")
     parser.add_argument("--split", help="split of the dataset of the Hub (default: test)")
+    parser.add_argument("--streaming", action="store_true", help="read it as it arrives, without converting it first")
     parser.add_argument("--audio-column", metavar="NAME", help="its column of sound (default: audio)")
     parser.add_argument("--caption-column", metavar="NAME", help="its column of captions (default: caption)")
     parser.add_argument("--num-clips", type=count, metavar="N", help="clips to draw from the dataset (default: all)")
@@ -318,6 +320,7 @@ def open_dataset(args):
         args.dataset_name,
         config_name=args.dataset_config,
         split=args.split,
+        streaming=args.streaming,
         audio_column=args.audio_column,
         caption_column=args.caption_column,
     )
@@ -336,17 +339,45 @@ def read_references(dataset):
     Raises:
         ValueError: If there is no clip, or any is missing, silent, NaN or cannot be read; all are listed.
     """
-    import soundfile
+    from ..data.captioned_audio import load_clips
 
-    from ..audio.io import open_audio
-    from ..data.captioned_audio import load_clips, read_metadata
+    rows = RowsWithRates(dataset)
+    return load_clips(rows, SAMPLING_RATE), rows.rates
 
-    clips = load_clips(dataset, SAMPLING_RATE)
-    rates = []
-    for name, _, audio in read_metadata(dataset) if isinstance(dataset, Path) else dataset.rows():
-        with open_audio(audio, name) as file:
-            rates.append(soundfile.info(file).samplerate)
-    return clips, rates
+
+class RowsWithRates:
+    r"""
+    The rows of a dataset, which takes down the rates of the clips while these are read.
+
+    Args:
+        dataset (`Path` or `HubDataset`): From [`open_dataset`].
+
+    Attributes:
+        rates (`list[int | None]`): In Hz, of the rows read so far; `None` where there is no sound to tell.
+    """
+
+    def __init__(self, dataset):
+        self.dataset, self.rates = dataset, []
+
+    def __str__(self):
+        return str(self.dataset)
+
+    def rows(self):
+        r"""Yield what [`~audiolcm_diffusers.data.hub_dataset.HubDataset.rows`] does."""
+        import soundfile
+
+        from ..audio.io import open_audio
+        from ..data.captioned_audio import read_metadata
+
+        for row in read_metadata(self.dataset) if isinstance(self.dataset, Path) else self.dataset.rows():
+            name, _, audio = row
+            try:
+                with open_audio(audio if audio is not None else b"", name) as file:
+                    self.rates.append(soundfile.info(file).samplerate)
+            except (ValueError, soundfile.LibsndfileError):
+                # Whoever reads the clip says what is wrong with it.
+                self.rates.append(None)
+            yield row
 
 
 def chosen(clips, rates, num_clips, seed):
