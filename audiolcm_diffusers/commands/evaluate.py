@@ -161,16 +161,16 @@ def run(args):
     dataset = open_dataset(args)
     clips, rates = read_references(dataset)
     clips, rates = chosen(clips, rates, args.num_clips, args.seed)
-    made_before = None if args.generated is None else match_generated(args.generated, [clip.caption for clip in clips])
+    captions = [clip.caption for clip in clips]
+    made_before = None if args.generated is None else match_generated(args.generated, captions)
     judge = make_judge(args, given, device)
     judge.check(len(clips))
     pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
     fingerprints = {role: pipeline_fingerprint(pipe) for role, pipe in pipes.items()}
     duration_s = args.duration or pipes["model"].config.default_audio_length_in_s
-    settings = plan(args, pipes, duration_s)
+    settings = plan(args, pipes, captions, duration_s)
 
     num_samples = round(duration_s * SAMPLING_RATE)
-    captions = [clip.caption for clip in clips]
     protocol = describe_protocol(args, dataset, clips, rates, judge, num_samples)
     results = {
         "format": 1,
@@ -204,8 +204,11 @@ def run(args):
             "too high beside the other rows."
         )
     if "kl" in judge.metrics:
-        num_pairs = real["kl"]["num_clips"] if "kl" in real else 0
-        results["notes"].append(f"real against real: KL of {num_pairs} pairs of clips with one caption.")
+        results["notes"].append(
+            f"real against real: KL of {real['kl']['num_clips']} pairs of clips with one caption."
+            if "kl" in real
+            else "real against real: no KL, as no caption occurs twice."
+        )
     if "model" in pipes:
         rebuilt = reconstruct(pipes["model"], references, args.batch_size)
         add_sounds("reconstruction", "ceiling", to_lengths(rebuilt, num_samples))
@@ -237,7 +240,9 @@ def run(args):
 
     for row in results["rows"]:
         if row.get("num_silent") and row["name"] != "silence":
-            results["notes"].append(f"{row['name']}: {row['num_silent']} of {len(clips)} sounds are silent.")
+            results["notes"].append(
+                f"{row['name']}: {row['num_silent']} of {len(clips)} sounds are silent, below -60 dB."
+            )
     write_results(args.output, results, plot=bool(settings))
     print_results(args, results)
 
@@ -471,13 +476,14 @@ def make_judge(args, given, device):
     )
 
 
-def plan(args, pipes, duration_s):
+def plan(args, pipes, captions, duration_s):
     r"""
     The settings to judge, each checked by its pipeline.
 
     Args:
         args (`argparse.Namespace`): The options.
         pipes (`dict[str, AudioLCMPipeline]`): `"model"` and `"teacher"`, those that there are.
+        captions (`Sequence[str]`): The prompts.
         duration_s (`float`): Seconds of a sound.
 
     Returns:
@@ -492,7 +498,7 @@ def plan(args, pipes, duration_s):
     ]
     for role, num_steps, scale in settings:
         pipes[role].check_inputs(
-            prompt="a sound", audio_length_in_s=duration_s, num_inference_steps=num_steps, guidance_scale=scale
+            prompt=captions, audio_length_in_s=duration_s, num_inference_steps=num_steps, guidance_scale=scale
         )
     return settings
 

@@ -77,7 +77,9 @@ class Network:
                 resample(waveform, sampling_rate, self.sampling_rate)[: self.num_heard_samples].numpy()
                 for waveform in waveforms[first : first + batch_size]
             ]
-            batch = {name: value.float().cpu() for name, value in self._run(heard).items()}
+            # By default, convolutions on CUDA round to TF32 and differ from run to run.
+            with torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+                batch = {name: value.float().cpu() for name, value in self._run(heard).items()}
             for name, value in batch.items():
                 bad = np.flatnonzero(~torch.isfinite(value).all(dim=-1).numpy())
                 if bad.size:
@@ -108,8 +110,6 @@ class Classifier(Network):
     Raises:
         ValueError: If the head is unknown, or neither given nor to be told from the configuration.
     """
-
-    option = "--classifier"
 
     def __init__(self, model, extractor, name, head=None):
         if head is None:
@@ -144,8 +144,6 @@ class Clap(Network):
         processor (`ClapProcessor`): Feature extractor and tokenizer.
         name (`str`): What it is called in reports.
     """
-
-    option = "--clap"
 
     def __init__(self, model, processor, name):
         super().__init__(model, processor.feature_extractor, name)

@@ -107,6 +107,8 @@ def plot_steps(path, results):
         axis.set_xticks(ticks, [str(tick) for tick in ticks])
         axis.set_xticks([], minor=True)
         axis.set(xlabel="steps", title=TITLES[metric])
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(lines) + 2)
+    # Some metrics lack some lines.
+    labelled = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels())}
+    figure.legend(labelled.values(), labelled, loc="outside lower center", ncols=len(lines) + 2)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)

@@ -202,7 +202,7 @@ def test_clips_of_other_rates_and_lengths_are_recorded(run, model, tmp_path):
 def test_silent_sounds_are_judged_and_counted(run, tmp_path):
     silent = make_dataset(tmp_path / "silent", silent={0, 3})
     report = run("out", "--generated", silent, "--duration", "0.3", "--metrics", "is")
-    assert "generated: 2 of 6 sounds are silent." in report["notes"]
+    assert "generated: 2 of 6 sounds are silent, below -60 dB." in report["notes"]
 
 
 def test_comparison(run, model, teacher, tmp_path, capsys):

@@ -105,7 +105,7 @@ def test_fingerprints_tell_networks_apart_and_outlast_saving(make_classifier, ma
 def test_outputs_that_are_not_finite_are_refused(make_classifier, sounds):
     model, extractor = make_classifier()
     classifier = Classifier(model, extractor, "judge")
-    broken = [*sounds[:2], torch.full((16000,), torch.inf)]
+    broken = [*sounds[:2], torch.full((16000,), torch.nan)]
     with pytest.raises(ValueError, match="features of 'judge' for sound 2 are not finite"):
         classifier.listen(broken, 16000, 2)
 
