@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from ..metrics.protocol import HEADS, METRICS, RESULTS, SAMPLING_RATE
+from ..metrics.protocol import FORMAT, HEADS, METRICS, RESULTS, SAMPLING_RATE
 from .generate import count, finite, seconds, seed, slug
 from .loading import (
     MINI,
@@ -166,14 +166,23 @@ def run(args):
     judge = make_judge(args, given, device)
     judge.check(len(clips))
     pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
-    fingerprints = {role: pipeline_fingerprint(pipe) for role, pipe in pipes.items()}
+    made_with = {
+        role: {
+            "model": str(args.teacher if role == "teacher" else args.model or MINI),
+            "fingerprint": pipeline_fingerprint(pipe),
+            "scheduler": type(pipe.scheduler).__name__,
+            "dtype": str(dtype).removeprefix("torch."),
+            "device": str(device),
+        }
+        for role, pipe in pipes.items()
+    }
     duration_s = args.duration or pipes["model"].config.default_audio_length_in_s
     settings = plan(args, pipes, captions, duration_s)
 
     num_samples = round(duration_s * SAMPLING_RATE)
     protocol = describe_protocol(args, dataset, clips, rates, judge, num_samples)
     results = {
-        "format": 1,
+        "format": FORMAT,
         "protocol": protocol,
         "software": software_versions(),
         "run": {"device": str(device), "batch_size": args.batch_size},
@@ -198,17 +207,7 @@ def run(args):
 
     real = judge.real_against_real(heard, texts, captions)
     add("real against real", "ceiling", real)
-    if "fad" in real:
-        results["notes"].append(
-            f"real against real: FAD of {real['fad']['num_clips']} clips against as many others, so that it is rather "
-            "too high beside the other rows."
-        )
-    if "kl" in judge.metrics:
-        results["notes"].append(
-            f"real against real: KL of {real['kl']['num_clips']} pairs of clips with one caption."
-            if "kl" in real
-            else "real against real: no KL, as no caption occurs twice."
-        )
+    results["notes"] += notes_on_real(real, judge)
     if "model" in pipes:
         rebuilt = reconstruct(pipes["model"], references, args.batch_size)
         add_sounds("reconstruction", "ceiling", to_lengths(rebuilt, num_samples))
@@ -224,13 +223,9 @@ def run(args):
         name = row_name(role, num_steps, guidance_scale)
         sounds = make_sounds(pipes[role], captions, args.seed, args.batch_size, duration_s, num_steps, guidance_scale)
         generation = {
-            "model": str(args.teacher if role == "teacher" else args.model or MINI),
-            "fingerprint": fingerprints[role],
-            "scheduler": type(pipes[role].scheduler).__name__,
+            **made_with[role],
             "num_inference_steps": num_steps,
             "guidance_scale": guidance_scale,
-            "dtype": str(dtype).removeprefix("torch."),
-            "device": str(device),
             "generation_s": round(time.perf_counter() - start, 3),
         }
         sounds = to_lengths(sounds, num_samples)
@@ -559,6 +554,21 @@ def notes_on(protocol, judge, args):
     for kind, network in protocol["networks"].items():
         if network["hears_s"] * SAMPLING_RATE < protocol["num_samples"]:
             notes.append(f"The {kind} hears the first {network['hears_s']:g} s alone.")
+    return notes
+
+
+def notes_on_real(real, judge):
+    r"""What the row of real clips is of, see [`~audiolcm_diffusers.metrics.judge.Judge.real_against_real`]."""
+    notes = []
+    if "fad" in real:
+        notes.append(
+            f"real against real: FAD of {real['fad']['num_clips']} clips against as many others, so that it is rather "
+            "too high beside the other rows."
+        )
+    if "kl" in real:
+        notes.append(f"real against real: KL of {real['kl']['num_clips']} pairs of clips with one caption.")
+    elif "kl" in judge.metrics:
+        notes.append("real against real: no KL, as no caption occurs twice.")
     return notes
 
 

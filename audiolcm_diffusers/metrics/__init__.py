@@ -13,11 +13,11 @@ The protocol, recorded with every result:
 - **Networks** are transformers models in eval mode and float32: an audio classifier and a CLAP model. Sound is
   resampled to their rate, and what is longer than they can hear is cut at the end, never at random. They are told
   apart by a hash of weights, configuration and preprocessing, not by name.
-- **FAD** is the Fréchet distance of the Gaussians fitted to a network's features of references and sounds. It falls
-  with the number of clips, and is refused where these are too few for a covariance of full rank. **KL** is the mean
-  over clips of `KL(reference || generated)` of class posteriors: of a softmax over classes that exclude each other, or
-  summed over classes that are present or not. **IS** is the inception score of the sounds. **CLAP** is the mean cosine
-  of a sound's embedding and its caption's.
+- **FAD** is the Fréchet distance of the Gaussians fitted to a network's features of references and sounds, one vector
+  a whole clip. It falls with the number of clips, and is refused where these are too few for a covariance of full
+  rank. **KL** is the mean over clips of `KL(reference || generated)` of class posteriors: of a softmax over classes
+  that exclude each other, or summed over classes that are present or not. **IS** is the inception score of the sounds.
+  **CLAP** is the mean cosine of a sound's embedding and its caption's.
 - **Intervals** are bootstrap intervals: clips are drawn with replacement, a clip's reference and sound together, and
   the draws are centred on the value, as draws that repeat clips are biased.
 - **Controls** stand in every report: real clips against real clips, silence, white noise at the references' level,

@@ -207,8 +207,8 @@ def load_classifier(name, device, head=None):
         [`Classifier`]: In float32.
 
     Raises:
-        ValueError: If it is another network, or its weights are not all there.
-        OSError: If there is no such network.
+        ValueError: If there is no such network, it is another one, or its weights are not all there.
+        OSError: If its weights or preprocessing are missing.
     """
     from transformers import ASTFeatureExtractor, ASTForAudioClassification
 
@@ -228,8 +228,8 @@ def load_clap(name, device):
         [`Clap`]: In float32.
 
     Raises:
-        ValueError: If it is another network, or its weights are not all there.
-        OSError: If there is no such network.
+        ValueError: If there is no such network, it is another one, or its weights are not all there.
+        OSError: If its weights or preprocessing are missing.
     """
     from transformers import ClapModel, ClapProcessor
 
@@ -240,7 +240,12 @@ def load_clap(name, device):
 def _load(model_class, name):
     from transformers import AutoConfig
 
-    expected, found = model_class.config_class.model_type, AutoConfig.from_pretrained(name).model_type
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        # These messages do not name what was looked for.
+        raise ValueError(f"The network {name!r} is no folder, and cannot be loaded from the Hub: {error}") from error
+    expected, found = model_class.config_class.model_type, config.model_type
     if found != expected:
         raise ValueError(f"Expected {name!r} to be a {model_class.__name__} ({expected!r}), got a {found!r} network.")
     model, info = model_class.from_pretrained(

@@ -308,6 +308,7 @@ def test_too_few_clips_are_told_how_many_are_needed(refuse, dataset, classifier,
 
 def test_options_of_metrics_that_are_not_computed(refuse, dataset, classifier, tmp_path):
     words = ["--dataset", dataset, "--classifier", classifier, "--output", str(tmp_path / "out")]
+    assert "The network './nowhere' is no folder" in refuse(*words[:3], "./nowhere", *words[4:])
     assert "clap needs a network: name it with --clap" in refuse(*words, "--metrics", "clap")
     assert "--allow-singular belongs to the metric fad" in refuse(*words, "--metrics", "kl", "--allow-singular")
     assert "--num-splits belongs to the metric is" in refuse(*words, "--metrics", "kl", "--num-splits", "2")
