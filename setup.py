@@ -12,9 +12,11 @@ VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "audiolcm_diffusers/__ini
 CONVERT = ["sentencepiece", "protobuf"]
 LORA = ["peft>=0.21"]
 TRAIN = ["tensorboard", "pyyaml", "tqdm", "datasets", "matplotlib", *LORA]
+# Plots, and datasets of the Hub.
+EVAL = ["matplotlib", "datasets"]
 # Another resampler than scipy's.
 SOXR = ["soxr"]
-TEST = ["pytest", "ruff", "import-linter", *TRAIN, *SOXR]
+TEST = ["pytest", "ruff", "import-linter", *TRAIN, *EVAL, *SOXR]
 
 setup(
     name="audiolcm-diffusers",
@@ -42,7 +44,7 @@ setup(
         "lora": LORA,
         "convert": CONVERT,
         "soxr": SOXR,
-        "eval": [],
+        "eval": EVAL,
         "demo": [],
         "test": TEST,
     },

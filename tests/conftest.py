@@ -249,3 +249,70 @@ def make_pipeline(make_components):
         return pipe
 
     return make
+
+
+@pytest.fixture
+def make_classifier():
+    """`make_classifier(**config)`: an `ASTForAudioClassification` of width 16 and 5 classes, and its extractor."""
+    from transformers import ASTConfig, ASTFeatureExtractor, ASTForAudioClassification
+
+    def make(**config) -> tuple:
+        defaults = {
+            "hidden_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 16,
+            "num_mel_bins": 32,
+            "max_length": 56,
+            "num_labels": 5,
+            "problem_type": "single_label_classification",
+        }
+        model = seeded(lambda: ASTForAudioClassification(ASTConfig(**{**defaults, **config})))
+        # So that sounds matter beside positions, and classes differ.
+        with torch.no_grad():
+            model.audio_spectrogram_transformer.embeddings.patch_embeddings.projection.weight.mul_(20.0)
+            model.classifier.dense.weight.mul_(20.0)
+        return model, ASTFeatureExtractor(num_mel_bins=32, max_length=56)
+
+    return make
+
+
+@pytest.fixture
+def make_clap(make_tokenizer):
+    """`make_clap(**audio_config)`: a `ClapModel` of width 8, which hears 1 s at 8 kHz, and its processor."""
+    from transformers import ClapConfig, ClapFeatureExtractor, ClapModel, ClapProcessor
+
+    def make(**audio_config) -> tuple:
+        audio_config = {
+            "num_mel_bins": 16,
+            "spec_size": 32,
+            "window_size": 4,
+            "depths": [1, 1],
+            "num_attention_heads": [1, 2],
+            "num_hidden_layers": 2,
+            "patch_embeds_hidden_size": 8,
+            "hidden_size": 16,
+            **audio_config,
+        }
+        text_config = {
+            "vocab_size": 261,
+            "hidden_size": 12,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 16,
+            "max_position_embeddings": 64,
+            "pad_token_id": 0,
+        }
+        config = ClapConfig(text_config=text_config, audio_config=audio_config, projection_dim=8)
+        extractor = ClapFeatureExtractor(
+            feature_size=16,
+            sampling_rate=8000,
+            hop_length=160,
+            max_length_s=1,
+            fft_window_size=256,
+            frequency_max=4000,
+            truncation="fusion" if audio_config.get("enable_fusion") else "rand_trunc",
+        )
+        return seeded(lambda: ClapModel(config)), ClapProcessor(extractor, make_tokenizer())
+
+    return make

@@ -58,11 +58,12 @@ def test_commands_parse(words):
     assert parser.parse_args(words[1:]).command == words[1]
 
 
-def test_options_are_all_there(capsys):
+@pytest.mark.parametrize(("command", "title"), [("generate", "From the command line"), ("evaluate", "Evaluate")])
+def test_options_are_all_there(command, title, capsys):
     with pytest.raises(SystemExit):
-        main(["generate", "--help"])
+        main([command, "--help"])
     help_text = capsys.readouterr().out
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split("## From the command line")[1].split("\n## ")[0]
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
     options = re.compile(r"--[a-z][a-z-]*")
     assert set(options.findall(section)) == set(options.findall(help_text)) - {"--help"}
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 SUMMARIES = {
     "generate": "make sound from text",
     "convert": "turn the published AudioLCM checkpoint into a pipeline folder",
+    "evaluate": "judge generated sound by FAD, KL, inception and CLAP score",
     "benchmark": "measure speed and memory",
 }
 

@@ -6,7 +6,7 @@ torch is imported where it is used: `--help` and a mistyped option need not wait
 """
 
 import json
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .. import MINI_CHECKPOINT
@@ -14,17 +14,20 @@ from .. import MINI_CHECKPOINT
 
 MINI = "mini"
 DTYPES = ("float32", "float16", "bfloat16")
+MODEL_HELP = (
+    '"mini", which comes with the package; a folder that a pipeline was saved to; or a model on the Hub, "owner/name" '
+    "(default: mini)"
+)
 
 
 def add_model_options(parser):
     r"""Add `--model`, `--device` and `--dtype` to a sub-command's parser."""
-    parser.add_argument(
-        "--model",
-        default=MINI,
-        metavar="MODEL",
-        help='"mini", which comes with the package; a folder that a pipeline was saved to; or a model on the Hub, '
-        '"owner/name" (default: %(default)s)',
-    )
+    parser.add_argument("--model", default=MINI, metavar="MODEL", help=MODEL_HELP)
+    add_device_options(parser)
+
+
+def add_device_options(parser):
+    r"""Add `--device` and `--dtype` to a sub-command's parser."""
     parser.add_argument(
         "--device", help='where to run, such as "cpu", "cuda", "cuda:1" or "mps" (default: the fastest there is)'
     )
@@ -194,21 +197,10 @@ def load_pipeline(model, device, dtype, quiet=False):
         ValueError: If a network's weights are not all there.
     """
     import torch
-    from diffusers.utils import logging as diffusers_logging
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-    from transformers.utils import logging as transformers_logging
 
     from .. import AudioLCMPipeline
 
-    # These are settings of the whole process, which may be somebody else's: they are put back.
-    with ExitStack() as settings:
-        for library in (diffusers_logging, transformers_logging):
-            if library.is_progress_bar_enabled():
-                library.disable_progress_bar()
-                settings.callback(library.enable_progress_bar)
-        if quiet and not are_progress_bars_disabled():
-            disable_progress_bars()
-            settings.callback(enable_progress_bars)
+    with no_loading_bars(downloads=quiet):
         pipe = AudioLCMPipeline.from_pretrained(model, dtype=dtype, use_safetensors=True)
     for name, component in pipe.components.items():
         if isinstance(component, torch.nn.Module):
@@ -217,3 +209,27 @@ def load_pipeline(model, device, dtype, quiet=False):
             if missing:
                 raise ValueError(f"The checkpoint {str(model)!r} lacks weights of its {name}: {', '.join(missing)}.")
     return pipe.to(device)
+
+
+@contextmanager
+def no_loading_bars(downloads):
+    r"""
+    Show no progress bars while weights are read.
+
+    Args:
+        downloads (`bool`): Whether downloads show none either.
+    """
+    from diffusers.utils import logging as diffusers_logging
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from transformers.utils import logging as transformers_logging
+
+    # These are settings of the whole process, which may be somebody else's: they are put back.
+    with ExitStack() as settings:
+        for library in (diffusers_logging, transformers_logging):
+            if library.is_progress_bar_enabled():
+                library.disable_progress_bar()
+                settings.callback(library.enable_progress_bar)
+        if downloads and not are_progress_bars_disabled():
+            disable_progress_bars()
+            settings.callback(enable_progress_bars)
+        yield

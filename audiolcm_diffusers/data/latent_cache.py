@@ -34,11 +34,12 @@ PROBE_TEXT = "<A dog barks & all>@<it's raining, 2 thunderclaps; far-off>"
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def _digest(*parts):
-    digest = hashlib.sha256()
+def digest(*parts):
+    r"""SHA-256 of bytes and of what JSON can write, as hexadecimal digits."""
+    hasher = hashlib.sha256()
     for part in parts:
-        digest.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
+        hasher.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode())
+    return hasher.hexdigest()
 
 
 def _bytes_of(tensor):
@@ -56,17 +57,25 @@ def module_fingerprint(module):
         `str`: 64 hexadecimal digits.
     """
     config = module.config if isinstance(module.config, dict) else module.config.to_dict()
-    # Where it came from and what saved it change nothing; what it was saved in shows in the weights.
-    ignored = {"_name_or_path", "_diffusers_version", "transformers_version", "dtype", "torch_dtype"}
-    config = {name: value for name, value in config.items() if name not in ignored and not name.startswith("_")}
     weights = sorted(module.state_dict().items())
     parts = [part for name, weight in weights for part in ((name, str(weight.dtype)), _bytes_of(weight.reshape(-1)))]
-    return _digest(type(module).__name__, config, *parts)
+    return digest(type(module).__name__, _essential(config), *parts)
+
+
+def _essential(config):
+    """A configuration, and those within it, without where it came from and what saved it, which change nothing."""
+    # What it was saved in shows in the weights.
+    ignored = {"transformers_version", "dtype", "torch_dtype"}
+    return {
+        name: _essential(value) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if name not in ignored and not str(name).startswith("_")
+    }
 
 
 def tokenizer_fingerprint(tokenizer):
     r"""What a tokenizer does, as a hash of its vocabulary, its length and how it cuts a text."""
-    return _digest(tokenizer.get_vocab(), tokenizer.model_max_length, tokenizer(PROBE_TEXT).input_ids)
+    return digest(tokenizer.get_vocab(), tokenizer.model_max_length, tokenizer(PROBE_TEXT).input_ids)
 
 
 def fingerprints(vae, text_parts=()):
@@ -91,14 +100,14 @@ def fingerprints(vae, text_parts=()):
     ]
     return {
         "vae": module_fingerprint(vae),
-        "text": _digest(*parts) if parts else None,
-        "audio": _digest(settings, mel.MAGNITUDE_EPS, mel.LOG_FLOOR, vae.config.sampling_rate),
+        "text": digest(*parts) if parts else None,
+        "audio": digest(settings, mel.MAGNITUDE_EPS, mel.LOG_FLOOR, vae.config.sampling_rate),
     }
 
 
 def clips_fingerprint(clips):
     r"""The data as a hash: names, captions and samples."""
-    return _digest(
+    return digest(
         *(
             part
             for clip in clips

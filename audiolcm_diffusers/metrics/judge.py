@@ -1,0 +1,310 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""Runs networks over sound, keeps what they say, and computes the metrics with their intervals."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..audio.io import replacing
+from ..data.captioned_audio import INT16_SCALE
+from ..data.latent_cache import digest
+from .bootstrap import bootstrap
+from .controls import halves, other_captions
+from .frechet import check_num_clips, frechet_distance_of_features
+from .protocol import METRICS, SAMPLING_RATE, software_versions
+from .scores import clap_scores, inception_score, kl_divergences
+
+
+CONFIDENCE = 0.95
+
+
+class FeatureCache:
+    r"""
+    Outputs of networks on disk, each file under a hash of all that it depends on: the samples, the network, the rate,
+    the software and the device. What does not fit is not found; it is never used.
+
+    Args:
+        folder (`str` or `Path`): Made when something is first kept.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    def get(self, key_parts, compute):
+        r"""
+        Look outputs up, or compute and keep them.
+
+        Args:
+            key_parts (`Sequence`): All that they depend on: bytes, or what JSON can write.
+            compute (`Callable[[], dict[str, torch.Tensor]]`): Computes them.
+
+        Returns:
+            `dict[str, torch.Tensor]`: The outputs.
+        """
+        path = self.folder / f"features-{digest(*key_parts)}.safetensors"
+        try:
+            return load_file(path)
+        except (FileNotFoundError, SafetensorError):
+            pass
+        outputs = {name: value.contiguous() for name, value in compute().items()}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            save_file(outputs, temporary)
+        return outputs
+
+
+class Judge:
+    r"""
+    Judges sounds by the metrics that its networks allow.
+
+    Args:
+        classifier ([`~audiolcm_diffusers.metrics.networks.Classifier`], *optional*): For `kl` and `is`.
+        clap ([`~audiolcm_diffusers.metrics.networks.Clap`], *optional*): For `clap`.
+        cache ([`FeatureCache`]): Where outputs of the networks are kept.
+        metrics (`Sequence[str]`, *optional*): Some of `METRICS`; by default all that the networks allow.
+        fad_network (`str`, *optional*):
+            `"classifier"` or `"clap"`: whose features the Fréchet distance is of. By default the classifier's if there
+            is one.
+        allow_singular (`bool`, defaults to `False`): Whether the distance is computed of too few clips, too.
+        num_splits (`int`, defaults to 1): See [`~audiolcm_diffusers.metrics.scores.inception_score`].
+        num_resamples (`int`, defaults to 200): See [`~audiolcm_diffusers.metrics.bootstrap.bootstrap`].
+        seed (`int`, defaults to 0): Of the bootstrap.
+        batch_size (`int`, defaults to 8): Sounds that a network hears at a time.
+
+    Raises:
+        ValueError: If there is no network, or one is missing for a metric.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        clap,
+        cache,
+        metrics=None,
+        fad_network=None,
+        allow_singular=False,
+        num_splits=1,
+        num_resamples=200,
+        seed=0,
+        batch_size=8,
+    ):
+        self.networks = {
+            kind: network for kind, network in (("classifier", classifier), ("clap", clap)) if network is not None
+        }
+        self.fad_network = fad_network or next(iter(self.networks), None)
+        self.metrics, self.left_out = pick_metrics(self.networks, metrics, self.fad_network)
+        self.cache, self.allow_singular, self.num_splits = cache, allow_singular, num_splits
+        self.num_resamples, self.seed, self.batch_size = num_resamples, seed, batch_size
+        self._fingerprints = {kind: network.fingerprint() for kind, network in self.networks.items()}
+
+    def describe(self):
+        r"""`dict`: What the protocol records: the networks, the metrics' settings and the bootstrap's."""
+        settings = {
+            "fad": {"features": self.fad_network, "allow_singular": self.allow_singular},
+            "kl": {"direction": "KL(reference || generated)", "pairs": "each sound and the clip whose caption it has"},
+            "is": {"num_splits": self.num_splits},
+            "clap": {"measure": "cosine"},
+        }
+        return {
+            "networks": {kind: network.describe() for kind, network in self.networks.items()},
+            "metrics": {name: settings[name] for name in self.metrics},
+            "bootstrap": {"num_resamples": self.num_resamples, "confidence": CONFIDENCE, "seed": self.seed},
+        }
+
+    def check(self, num_clips):
+        r"""
+        Refuse what the metrics cannot be computed of, before any sound is made.
+
+        Args:
+            num_clips (`int`): References.
+
+        Raises:
+            ValueError: If they are too few.
+        """
+        if num_clips < 4:
+            raise ValueError(f"Expected at least 4 clips, two in each half of the references, got {num_clips}.")
+        if "is" in self.metrics and num_clips < self.num_splits:
+            raise ValueError(
+                f"Expected no more splits of the inception score than clips, {num_clips}, got {self.num_splits}."
+            )
+        if "fad" in self.metrics and not self.allow_singular:
+            # The control of real clips against real ones has half of them on either side.
+            dim = self.networks[self.fad_network].dim
+            if num_clips // 2 <= dim:
+                raise ValueError(
+                    f"FAD of features of {dim} dimensions needs at least {2 * (dim + 1)} clips, {dim + 1} in each "
+                    f"half of the references, for covariances of full rank; got {num_clips}. --allow-singular "
+                    "computes it nevertheless."
+                )
+
+    def listen(self, waveforms):
+        r"""
+        What the networks say of sounds.
+
+        Args:
+            waveforms (`Sequence[torch.Tensor]` of shape `(samples,)`): int16 at 16 kHz.
+
+        Returns:
+            `dict[str, dict[str, torch.Tensor]]`: For each network, see
+            [`~audiolcm_diffusers.metrics.networks.Network.listen`].
+        """
+        samples = [waveform.numpy().tobytes() for waveform in waveforms]
+        lengths = [waveform.shape[0] for waveform in waveforms]
+        return {
+            kind: self.cache.get(
+                (*self._depends_on(kind), SAMPLING_RATE, lengths, *samples),
+                lambda network=network: network.listen(
+                    [waveform.float() / INT16_SCALE for waveform in waveforms], SAMPLING_RATE, self.batch_size
+                ),
+            )
+            for kind, network in self.networks.items()
+        }
+
+    def read(self, captions):
+        r"""
+        What CLAP makes of captions.
+
+        Args:
+            captions (`Sequence[str]`): Texts.
+
+        Returns:
+            `torch.Tensor` of shape `(num_captions, dim)`, *optional*: Embeddings; `None` without CLAP.
+        """
+        if "clap" not in self.networks:
+            return None
+        return self.cache.get(
+            (*self._depends_on("clap"), "captions", list(captions)),
+            lambda: {"embeds": self.networks["clap"].read(captions, self.batch_size)},
+        )["embeds"]
+
+    def _depends_on(self, kind):
+        return kind, self._fingerprints[kind], software_versions(), self.networks[kind].model.device.type
+
+    def estimates(self, references=None, sounds=None, texts=None):
+        r"""
+        All metrics for which there is what they need.
+
+        Args:
+            references (`dict`, *optional*): What the networks say of the references, for `fad` and `kl`.
+            sounds (`dict`, *optional*): What they say of the sounds; row `i` belongs to reference `i`.
+            texts (`torch.Tensor` of shape `(num_clips, dim)`, *optional*): Embedded captions, for `clap`.
+
+        Returns:
+            `dict[str, dict]`: `value`, `low` and `high` end of its interval, and `num_clips` of each metric.
+
+        Raises:
+            ValueError: If FAD has too few clips.
+        """
+        found = {}
+        if "fad" in self.metrics and references is not None:
+            found["fad"] = self._fad(references[self.fad_network]["features"], sounds[self.fad_network]["features"])
+        if "kl" in self.metrics and references is not None:
+            found["kl"] = self._kl(references["classifier"]["logits"], sounds["classifier"]["logits"])
+        if "is" in self.metrics:
+            logits, head = sounds["classifier"]["logits"], self.networks["classifier"].head
+            found["is"] = self._estimate(
+                lambda indices: inception_score(logits[indices], head, self.num_splits), logits.shape[0]
+            )
+        if "clap" in self.metrics and texts is not None:
+            found["clap"] = self._mean(clap_scores(sounds["clap"]["features"], texts))
+        return found
+
+    def real_against_real(self, references, texts, captions):
+        r"""
+        The metrics of the references themselves: `fad` of one half against the other, `kl` of pairs of clips of one
+        caption, from both halves; `is` and `clap` of all.
+
+        Args:
+            references (`dict`): What the networks say of the references.
+            texts (`torch.Tensor` of shape `(num_clips, dim)`, *optional*): Their embedded captions.
+            captions (`Sequence[str]`): Their captions.
+
+        Returns:
+            `dict[str, dict]`: As [`Judge.estimates`]; without `kl` where no caption occurs twice.
+        """
+        first, second, pairs = halves(captions, self.seed)
+        found = self.estimates(sounds=references, texts=texts)
+        if "fad" in self.metrics:
+            features = references[self.fad_network]["features"]
+            size = min(len(first), len(second))
+            found["fad"] = self._fad(features[first[:size]], features[second[:size]])
+        if "kl" in self.metrics and pairs:
+            logits = references["classifier"]["logits"]
+            found["kl"] = self._kl(logits[[pair[0] for pair in pairs]], logits[[pair[1] for pair in pairs]])
+        return {name: found[name] for name in self.metrics if name in found}
+
+    def shuffled(self, references, texts, captions):
+        r"""
+        `kl` and `clap` of references that stand in for sounds of each other's captions; the other metrics do not see
+        captions.
+
+        Args:
+            references, texts, captions: As for [`Judge.real_against_real`].
+
+        Returns:
+            `dict[str, dict]`: As [`Judge.estimates`]; empty where more than half of the captions are the same.
+        """
+        others = other_captions(captions, self.seed)
+        found = {}
+        if others is not None and "kl" in self.metrics:
+            logits = references["classifier"]["logits"]
+            found["kl"] = self._kl(logits, logits[others])
+        if others is not None and "clap" in self.metrics:
+            found["clap"] = self._mean(clap_scores(references["clap"]["features"][others], texts))
+        return found
+
+    def _kl(self, references, sounds):
+        return self._mean(kl_divergences(references, sounds, self.networks["classifier"].head))
+
+    def _fad(self, references, sounds):
+        if not self.allow_singular:
+            check_num_clips(references.shape[0], references.shape[1])
+        return self._estimate(
+            lambda indices: frechet_distance_of_features(references[indices], sounds[indices]), references.shape[0]
+        )
+
+    def _mean(self, scores):
+        return self._estimate(lambda indices: float(scores[indices].mean()), scores.shape[0])
+
+    def _estimate(self, statistic, num_clips):
+        def of(indices):
+            return statistic(torch.from_numpy(indices))
+
+        value, low, high = bootstrap(of, num_clips, self.num_resamples, self.seed, CONFIDENCE)
+        return {"value": value, "low": low, "high": high, "num_clips": num_clips}
+
+
+def pick_metrics(networks, wanted, fad_network):
+    r"""
+    Decide which metrics are computed.
+
+    Args:
+        networks (`Mapping[str, Network]`): Of the keys `"classifier"` and `"clap"`, those that there are.
+        wanted (`Sequence[str]`, *optional*): Some of `METRICS`; `None` for all that can be computed.
+        fad_network (`str`, *optional*): Whose features FAD is of.
+
+    Returns:
+        `tuple[list[str], dict[str, str]]`: Metrics in the order of `METRICS`, and why the others are left out.
+
+    Raises:
+        ValueError: If a metric that is wanted lacks its network, or none can be computed.
+    """
+    if not networks:
+        raise ValueError("Expected a network to judge by: --classifier for fad, kl and is, --clap for clap and fad.")
+    if fad_network not in networks:
+        raise ValueError(f"Expected --{fad_network}, whose features FAD is to be of.")
+    needs = {"fad": fad_network, "kl": "classifier", "is": "classifier", "clap": "clap"}
+    unknown = set(wanted or ()) - set(METRICS)
+    if unknown:
+        raise ValueError(f"Expected metrics among {', '.join(METRICS)}, got {', '.join(sorted(unknown))}.")
+    left_out = {}
+    for name in METRICS:
+        if wanted is not None and name not in wanted:
+            left_out[name] = "not asked for"
+        elif needs[name] not in networks:
+            if wanted is not None:
+                raise ValueError(f"The metric {name} needs a network: name it with --{needs[name]}.")
+            left_out[name] = f"no --{needs[name]}"
+    return [name for name in METRICS if name not in left_out], left_out

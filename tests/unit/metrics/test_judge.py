@@ -1,0 +1,146 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from audiolcm_diffusers.metrics.frechet import frechet_distance, gaussian_of
+from audiolcm_diffusers.metrics.judge import FeatureCache, Judge, pick_metrics
+from audiolcm_diffusers.metrics.networks import Clap, Classifier
+
+
+CAPTIONS = ["dog", "rain"] * 3
+
+
+@pytest.fixture
+def sounds():
+    generator = torch.Generator().manual_seed(0)
+    return [(torch.randn(4800, generator=generator) * 3000).to(torch.int16) for _ in CAPTIONS]
+
+
+@pytest.fixture
+def make_judge(make_classifier, make_clap, tmp_path):
+    def make(classifier=True, clap=True, folder="cache", **options):
+        options = {"allow_singular": True, "num_resamples": 5, **options}
+        return Judge(
+            Classifier(*make_classifier(), "judge") if classifier else None,
+            Clap(*make_clap(), "clap") if clap else None,
+            FeatureCache(tmp_path / folder),
+            **options,
+        )
+
+    return make
+
+
+def test_features_are_kept_and_used(make_judge, sounds, tmp_path):
+    said = make_judge(clap=False).listen(sounds)
+    (file,) = (tmp_path / "cache").iterdir()
+    # What is found is used, whatever it is; only the name tells.
+    save_file({name: value + 1.0 for name, value in load_file(file).items()}, file)
+    again = make_judge(clap=False).listen(sounds)
+    assert torch.equal(again["classifier"]["logits"], said["classifier"]["logits"] + 1.0)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [file.name]
+
+
+def test_stale_features_are_never_used(make_judge, sounds, tmp_path):
+    def num_files():
+        return len(list((tmp_path / "cache").iterdir()))
+
+    make_judge(clap=False).listen(sounds)
+    assert num_files() == 1
+    changed = make_judge(clap=False)
+    with torch.no_grad():
+        changed.networks["classifier"].model.classifier.dense.bias += 1.0
+    judge = Judge(changed.networks["classifier"], None, changed.cache)
+    judge.listen(sounds)
+    assert num_files() == 2
+    # One sample, the order, and a cut elsewhere.
+    judge.listen([sounds[0] + (torch.arange(4800) == 9).to(torch.int16), *sounds[1:]])
+    judge.listen(sounds[::-1])
+    assert num_files() == 4
+    joined = torch.cat(sounds)
+    judge.listen([joined[:4000], *joined[4000:].split(4960)])
+    assert num_files() == 5
+
+
+def test_damaged_features_are_made_again(make_judge, sounds, tmp_path):
+    said = make_judge(clap=False).listen(sounds)
+    (file,) = (tmp_path / "cache").iterdir()
+    file.write_bytes(file.read_bytes()[:-20])
+    again = make_judge(clap=False).listen(sounds)
+    assert torch.equal(again["classifier"]["features"], said["classifier"]["features"])
+
+
+def test_captions_are_kept_apart_from_sounds(make_judge, tmp_path):
+    judge = make_judge(classifier=False)
+    embeds = judge.read(CAPTIONS)
+    assert torch.equal(judge.read(CAPTIONS), embeds)
+    assert not torch.equal(judge.read(CAPTIONS[::-1]), embeds)
+    assert make_judge(clap=False).read(CAPTIONS) is None
+
+
+def test_references_themselves(make_judge, sounds):
+    judge = make_judge()
+    said, texts = judge.listen(sounds), judge.read(CAPTIONS)
+    found = judge.estimates(said, said, texts)
+    assert list(found) == ["fad", "kl", "is", "clap"]
+    assert found["fad"]["value"] == pytest.approx(0.0, abs=1e-9)
+    assert found["kl"] == {"value": 0.0, "low": 0.0, "high": 0.0, "num_clips": 6}
+    assert found["clap"]["value"] == pytest.approx(float((said["clap"]["features"] * texts).sum(-1).mean()))
+    assert -1.0 <= found["clap"]["low"] <= found["clap"]["value"] <= found["clap"]["high"] <= 1.0
+    assert all(entry["num_clips"] == 6 for entry in found.values())
+
+
+def test_fad_is_of_the_features_asked_for(make_judge, sounds):
+    for network in ("classifier", "clap"):
+        judge = make_judge(metrics=["fad"], fad_network=network)
+        said, others = judge.listen(sounds), judge.listen([sound // 2 for sound in sounds])
+        expected = frechet_distance(*gaussian_of(said[network]["features"]), *gaussian_of(others[network]["features"]))
+        assert judge.estimates(said, others)["fad"]["value"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_real_against_real_and_shuffled(make_judge, sounds):
+    judge = make_judge()
+    said, texts = judge.listen(sounds), judge.read(CAPTIONS)
+    real, shuffled = judge.real_against_real(said, texts, CAPTIONS), judge.shuffled(said, texts, CAPTIONS)
+    # Halves of 3; of 3 clips a caption, 1 pair each.
+    assert {name: entry["num_clips"] for name, entry in real.items()} == {"fad": 3, "kl": 2, "is": 6, "clap": 6}
+    assert real["fad"]["value"] > 0
+    # With two captions, each sound meets the other one.
+    other = judge.read(CAPTIONS[::-1])
+    assert shuffled.keys() == {"kl", "clap"}
+    assert shuffled["clap"]["value"] == pytest.approx(judge.estimates(sounds=said, texts=other)["clap"]["value"])
+    assert judge.shuffled(said, texts, ["dog"] * 6) == {}
+    assert "kl" not in judge.real_against_real(said, texts, list("abcdef"))
+
+
+def test_too_few_clips_are_told_how_many_are_needed(make_judge, sounds):
+    judge = make_judge(allow_singular=False)
+    judge.check(34)
+    with pytest.raises(ValueError, match="16 dimensions needs at least 34 clips, 17 in each half .* got 33"):
+        judge.check(33)
+    said = judge.listen(sounds)
+    with pytest.raises(ValueError, match="at least 17 clips .* got 6"):
+        judge.estimates(said, said)
+    make_judge().check(33)
+    make_judge(allow_singular=False, metrics=["kl"]).check(4)
+    with pytest.raises(ValueError, match="at least 4 clips"):
+        make_judge().check(3)
+    with pytest.raises(ValueError, match="no more splits .* 5, got 6"):
+        make_judge(num_splits=6).check(5)
+
+
+def test_metrics_are_those_that_networks_allow():
+    assert pick_metrics(["classifier", "clap"], None, "classifier") == (["fad", "kl", "is", "clap"], {})
+    assert pick_metrics(["clap"], None, "clap") == (
+        ["fad", "clap"],
+        {"kl": "no --classifier", "is": "no --classifier"},
+    )
+    assert pick_metrics(["classifier"], ["is", "fad"], "classifier")[0] == ["fad", "is"]
+    with pytest.raises(ValueError, match="kl needs a network: .* --classifier"):
+        pick_metrics(["clap"], ["kl"], "clap")
+    with pytest.raises(ValueError, match="--clap, whose features"):
+        pick_metrics(["classifier"], None, "clap")
+    with pytest.raises(ValueError, match="Expected a network"):
+        pick_metrics([], None, None)
+    with pytest.raises(ValueError, match="got mos"):
+        pick_metrics(["clap"], ["mos"], "clap")
