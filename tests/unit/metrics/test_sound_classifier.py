@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from audiolcm_diffusers.metrics.sound_classifier import judge_input, judge_probabilities, make_judge, seconds_shown, windows
+from audiolcm_diffusers.metrics.sound_classifier import (
+    judge_input,
+    judge_probabilities,
+    make_judge,
+    seconds_shown,
+    windows,
+)
 
 
 @pytest.fixture(scope="module")
