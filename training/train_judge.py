@@ -47,6 +47,7 @@ class JudgeConfig(CropRunConfig):
     num_frames: int = option(312, "Mel frames that the judge is shown (62.5 a second).")
     max_gain_db: float = option(12.0, "Crops are amplified by up to plus or minus this many decibels.")
     background_share: float = option(0.5, "Share of the crops that have another clip in the background.")
+    recording_share: float = option(0.7, "Share of the crops that are filtered, blurred or in noise.")
     masked_frames: int = option(60, "Longest stretch of frames that is silenced (SpecAugment, arXiv:1904.08779).")
     masked_bins: int = option(16, "Widest band of mel bins that is silenced.")
 
@@ -54,8 +55,9 @@ class JudgeConfig(CropRunConfig):
         super().__post_init__()
         if self.min_clips < 2:
             raise ValueError(f"Expected min_clips >= 2, got {self.min_clips}.")
-        if not 0.0 <= self.background_share <= 1.0:
-            raise ValueError(f"Expected 0 <= background_share <= 1, got {self.background_share}.")
+        for name in ("background_share", "recording_share"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")
 
 
 def classes_of(captions, min_clips):
@@ -82,6 +84,21 @@ def silence_stretch(crop, dim, longest, generator):
     crop.narrow(dim, random_offset(crop.shape[dim], length, generator), length).fill_(SILENCE)
 
 
+def draw_recording(crop, generator):
+    """Another way to have recorded a crop: through a filter of up to 6 dB, blurred, or in noise."""
+    points = 12 * torch.rand(1, 1, 6, generator=generator) - 6
+    filter_db = F.interpolate(points, crop.shape[0], mode="linear", align_corners=True)[0, 0]
+    crop = (crop + filter_db[:, None] / 20).clamp(min=SILENCE)
+    blurred_bins, blurred_frames = (2 * int(torch.randint(2, (), generator=generator)) + 1 for _ in range(2))
+    padding = (blurred_bins // 2, blurred_frames // 2)
+    crop = F.avg_pool2d(crop[None], (blurred_bins, blurred_frames), 1, padding, count_include_pad=False)[0]
+    if happens(0.5, generator):
+        floor = SILENCE + 2.0 * float(torch.rand((), generator=generator))
+        noise = floor + 0.15 * torch.randn(crop.shape, generator=generator)
+        crop = torch.logaddexp(crop * LOG_POWER, noise * LOG_POWER) / LOG_POWER
+    return crop
+
+
 def draw_example(mels, members, config, generator):
     """A class, all equally likely, and what is shown of one of its clips."""
     label = int(torch.randint(len(members), (), generator=generator))
@@ -92,6 +109,8 @@ def draw_example(mels, members, config, generator):
         level_db = -10.0 - 20.0 * float(torch.rand((), generator=generator))
         # Powers add up where sounds have nothing to do with each other.
         crop = torch.logaddexp(crop * LOG_POWER, gain_mel(background, level_db) * LOG_POWER) / LOG_POWER
+    if happens(config.recording_share, generator):
+        crop = draw_recording(crop, generator)
     silence_stretch(crop, 1, config.masked_frames, generator)
     silence_stretch(crop, 0, config.masked_bins, generator)
     return crop, label

@@ -16,7 +16,7 @@ from ..audio.mel import HOP_LENGTH, LOG_FLOOR
 SILENCE = math.log10(LOG_FLOOR)
 
 
-def make_judge(labels, num_frames=312, widths=(32, 64, 128, 192)):
+def make_judge(labels, num_frames=312, widths=(32, 64, 96, 64)):
     r"""
     A judge with random weights.
 
@@ -37,6 +37,7 @@ def make_judge(labels, num_frames=312, widths=(32, 64, 128, 192)):
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
         num_frames=num_frames,
+        problem_type="single_label_classification",
     )
     return ResNetForImageClassification(config)
 

@@ -100,12 +100,10 @@ class ConcatAttention(nn.Module, AttentionModuleMixin):
 
 class SequenceConv1d(nn.Conv1d):
     r"""
-    A convolution along a sequence, of stride 1 and odd width, that keeps the length. On a CPU it is one product of
-    matrices, for which bfloat16 has instructions that convolutions of one dimension do not get to use.
+    A convolution along a sequence, of stride 1 and with zeros at the ends. On a CPU it is one product of matrices, for
+    which bfloat16 has instructions that convolutions of one dimension do not get to use. Arguments as of `nn.Conv1d`,
+    which adapters (PEFT) make layers of this class with.
     """
-
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int):
-        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         r"""
@@ -113,7 +111,7 @@ class SequenceConv1d(nn.Conv1d):
             hidden_states (`torch.Tensor` of shape `(batch_size, in_channels, length)`): Sequence.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, out_channels, length)`.
+            `torch.Tensor` of shape `(batch_size, out_channels, length)` where the padding keeps the length.
         """
         if hidden_states.device.type != "cpu":
             return super().forward(hidden_states)
@@ -133,8 +131,8 @@ class ConcatFeedForward(nn.Module):
     def __init__(self, dim: int):
         super().__init__()
         inner_dim = FF_MULTIPLIER * dim
-        self.proj_in = SequenceConv1d(dim, 2 * inner_dim, FF_KERNEL_SIZE)
-        self.proj_out = SequenceConv1d(inner_dim, dim, FF_KERNEL_SIZE)
+        self.proj_in = SequenceConv1d(dim, 2 * inner_dim, FF_KERNEL_SIZE, padding=FF_KERNEL_SIZE // 2)
+        self.proj_out = SequenceConv1d(inner_dim, dim, FF_KERNEL_SIZE, padding=FF_KERNEL_SIZE // 2)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         r"""

@@ -68,7 +68,13 @@ def test_frequent_captions_are_classes(script):
 
 def test_an_example_has_its_clip_and_a_background_far_below(script):
     config = script.JudgeConfig(
-        data_dir="data", output_dir="run", num_frames=8, max_gain_db=0.0, background_share=1.0, masked_frames=0
+        data_dir="data",
+        output_dir="run",
+        num_frames=8,
+        max_gain_db=0.0,
+        background_share=1.0,
+        masked_frames=0,
+        recording_share=0.0,
     )
     mels = [torch.full((80, 12), -1.0), torch.full((80, 5), -2.0)]
     for seed in range(20):

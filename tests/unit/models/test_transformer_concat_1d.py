@@ -99,7 +99,7 @@ class TestConfig:
 
 def test_a_convolution_as_a_product_of_matrices():
     generator = torch.Generator().manual_seed(0)
-    conv = SequenceConv1d(3, 5, 9)
+    conv = SequenceConv1d(3, 5, 9, padding=4)
     plain = torch.nn.Conv1d(3, 5, 9, padding=4)
     plain.load_state_dict(conv.state_dict())
     outputs, gradients = [], []
