@@ -96,7 +96,7 @@ def register(subparsers):
     parser.add_argument(
         "--classifier",
         metavar="NETWORK",
-        help="folder or Hub id of an ASTForAudioClassification, for fad, kl and is",
+        help="folder or Hub id of an ASTForAudioClassification, or folder of a judge, for fad, kl and is",
     )
     parser.add_argument(
         "--head",

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from ..audio.io import resample
+from ..audio.mel import HOP_LENGTH, log_mel_spectrogram
 from ..data.latent_cache import digest, module_fingerprint, tokenizer_fingerprint
 from .scores import check_head
+from .sound_classifier import judge_input
 
 
 # Of Kaldi's filter banks, which the classifier's feature extractor computes: 25 ms every 10 ms, in samples at 16 kHz.
@@ -135,6 +137,42 @@ class Classifier(Network):
         return {"features": features, "logits": self.model.classifier(features)}
 
 
+class SoundClassifier(Network):
+    r"""
+    A classifier of the sounds of one dataset, of `training/train_judge.py`; see
+    `audiolcm_diffusers.metrics.sound_classifier`. Its features are what its head reads.
+
+    Args:
+        model (`ResNetForImageClassification`): The network, whose config has `num_frames`.
+        name (`str`): What it is called in reports.
+        head (`str`, *optional*): `"softmax"`: its classes exclude each other.
+
+    Raises:
+        ValueError: If another head is asked for.
+    """
+
+    head = "softmax"
+
+    def __init__(self, model, name, head=None):
+        if head not in (None, self.head):
+            raise ValueError(f"The classes of {name!r} exclude each other: expected --head softmax, got {head!r}.")
+        self.model, self.name = model.eval(), name
+        self.sampling_rate = 16000
+        self.dim, self.num_heard_samples = model.config.hidden_sizes[-1], model.config.num_frames * HOP_LENGTH
+
+    def fingerprint(self):
+        return module_fingerprint(self.model)
+
+    def describe(self):
+        return {**super().describe(), "head": self.head, "num_classes": self.model.config.num_labels}
+
+    def _run(self, waveforms):
+        padded = [np.pad(waveform, (0, self.num_heard_samples - len(waveform))) for waveform in waveforms]
+        mels = log_mel_spectrogram(torch.from_numpy(np.stack(padded)).to(self.model.device))
+        features = self.model.resnet(judge_input(mels)).pooler_output
+        return {"features": features.flatten(1), "logits": self.model.classifier(features)}
+
+
 class Clap(Network):
     r"""
     A `ClapModel`. Its features are the sound's embeddings, of length 1.
@@ -199,19 +237,21 @@ def load_classifier(name, device, head=None):
 
     Args:
         name (`str`): Folder or Hub id of an `ASTForAudioClassification` in safetensors files, with its feature
-            extractor.
+            extractor, or folder of a judge of `training/train_judge.py`.
         device (`torch.device`): Where it is to run.
         head (`str`, *optional*): See [`Classifier`].
 
     Returns:
-        [`Classifier`]: In float32.
+        [`Classifier`] or [`SoundClassifier`]: In float32.
 
     Raises:
         ValueError: If there is no such network, it is another one, or its weights are not all there.
         OSError: If its weights or preprocessing are missing.
     """
-    from transformers import ASTFeatureExtractor, ASTForAudioClassification
+    from transformers import ASTFeatureExtractor, ASTForAudioClassification, ResNetForImageClassification
 
+    if _config(name).model_type == "resnet":
+        return SoundClassifier(_load(ResNetForImageClassification, name).to(device), name, head)
     model = _load(ASTForAudioClassification, name)
     return Classifier(model.to(device), ASTFeatureExtractor.from_pretrained(name), name, head)
 
@@ -237,15 +277,18 @@ def load_clap(name, device):
     return Clap(model.to(device), ClapProcessor.from_pretrained(name), name)
 
 
-def _load(model_class, name):
+def _config(name):
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(name)
+        return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
         # These messages do not name what was looked for.
         raise ValueError(f"The network {name!r} is no folder, and cannot be loaded from the Hub: {error}") from error
-    expected, found = model_class.config_class.model_type, config.model_type
+
+
+def _load(model_class, name):
+    expected, found = model_class.config_class.model_type, _config(name).model_type
     if found != expected:
         raise ValueError(f"Expected {name!r} to be a {model_class.__name__} ({expected!r}), got a {found!r} network.")
     model, info = model_class.from_pretrained(

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from audiolcm_diffusers import log_mel_spectrogram
+from audiolcm_diffusers.metrics.networks import load_classifier
 from audiolcm_diffusers.metrics.sound_classifier import (
     judge_input,
     judge_probabilities,
@@ -58,6 +60,21 @@ def test_probabilities_are_a_mean_over_windows_and_survive_saving(judge, tmp_pat
     assert again.config.num_frames == 32 and again.config.id2label == {0: "a dog", 1: "other"}
     torch.testing.assert_close(judge_probabilities(again, mel), probabilities)
     assert seconds_shown(again) == 32 * 256 / 16000
+
+
+def test_a_judge_is_a_network_to_evaluate_with(judge, tmp_path):
+    judge.save_pretrained(tmp_path / "judge")
+    classifier = load_classifier(str(tmp_path / "judge"), "cpu")
+    waveforms = [
+        0.1 * torch.randn(samples, generator=torch.Generator().manual_seed(samples)) for samples in (5000, 8192)
+    ]
+    heard = classifier.listen(waveforms, 16000, batch_size=1)
+    assert heard["features"].shape == (2, 8) and (classifier.dim, classifier.head) == (8, "softmax")
+    expected = judge_probabilities(judge, log_mel_spectrogram(waveforms[1][None])[0])
+    torch.testing.assert_close(heard["logits"][1].softmax(dim=0), expected)
+    assert classifier.describe()["num_classes"] == 2 and classifier.describe()["hears_s"] == 32 * 256 / 16000
+    with pytest.raises(ValueError, match="expected --head softmax, got 'sigmoid'"):
+        load_classifier(str(tmp_path / "judge"), "cpu", head="sigmoid")
 
 
 def test_frequent_captions_are_classes(script):
