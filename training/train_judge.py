@@ -125,11 +125,9 @@ def accuracy_on(judge, clips, labels):
         label = clip.caption if clip.caption in labels else OTHER
         named = labels[int(judge_probabilities(judge, mel).argmax())]
         right.setdefault(label, []).append(named == label)
-    by_class = {
-        label: {"accuracy": sum(hits) / len(hits), "clips": len(hits)} for label, hits in sorted(right.items())
-    }
-    hits = [hit for label, named in right.items() if label != OTHER for hit in named]
-    return {"accuracy_without_other": sum(hits) / len(hits), "clips_without_other": len(hits), "by_class": by_class}
+    groups = {**dict(sorted(right.items())), "all": [hit for hits in right.values() for hit in hits]}
+    groups["all but other"] = [hit for label, hits in right.items() if label != OTHER for hit in hits]
+    return {name: {"accuracy": sum(hits) / max(1, len(hits)), "clips": len(hits)} for name, hits in groups.items()}
 
 
 def main(config):
