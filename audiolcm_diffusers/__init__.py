@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 MINI_CHECKPOINT = Path(__file__).parent / "checkpoints" / "mini"
+MINI_TEACHER_CHECKPOINT = Path(__file__).parent / "checkpoints" / "mini-teacher"
 
 # Classes that diffusers loads by name. Saved pipelines hold these names: they are a wire format and never change.
 PUBLIC_CLASSES = {
@@ -48,7 +49,7 @@ _LAZY_NAMES = {
     "SchedulerMixin": "diffusers",
 }
 
-__all__ = [*PUBLIC_CLASSES, "log_mel_spectrogram", "MINI_CHECKPOINT", "__version__"]
+__all__ = [*PUBLIC_CLASSES, "log_mel_spectrogram", "MINI_CHECKPOINT", "MINI_TEACHER_CHECKPOINT", "__version__"]
 
 
 def __getattr__(name: str):

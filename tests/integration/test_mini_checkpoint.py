@@ -4,7 +4,9 @@
 import pytest
 import torch
 
-from audiolcm_diffusers import MINI_CHECKPOINT, AudioLCMPipeline, log_mel_spectrogram
+from audiolcm_diffusers import MINI_CHECKPOINT, MINI_TEACHER_CHECKPOINT, AudioLCMPipeline, log_mel_spectrogram
+from audiolcm_diffusers.data.latent_cache import fingerprints
+from audiolcm_diffusers.training_utils import text_parts
 
 
 NUM_TAKES = 4
@@ -35,7 +37,7 @@ def burstiness_db(waveforms):
     return float((levels.quantile(0.95, dim=1) - levels.median(dim=1).values).median())
 
 
-@pytest.mark.parametrize("prompt", ["rain falling", "sea waves", "a chainsaw"])
+@pytest.mark.parametrize("prompt", ["rain falling", "sea waves", "a helicopter"])
 def test_steady_sounds_are_steady(pipe, prompt):
     assert burstiness_db(takes(pipe, prompt)) < 6.0
 
@@ -65,3 +67,21 @@ def test_takes_differ(pipe):
     distances = torch.cdist(mels.flatten(1), mels.flatten(1), p=1) / mels[0].numel()
     # A tenth of a decade is 2 dB, on average over all bins and frames.
     assert distances[~torch.eye(NUM_TAKES, dtype=torch.bool)].min() > 0.1
+
+
+def test_the_teacher_shares_all_but_the_transformer(pipe):
+    teacher = AudioLCMPipeline.from_pretrained(MINI_TEACHER_CHECKPOINT, dtype=torch.float32)
+    assert not teacher.is_student and pipe.is_student
+    assert fingerprints(teacher.vae, text_parts(teacher)) == fingerprints(pipe.vae, text_parts(pipe))
+    teacher.set_progress_bar_config(disable=True)
+    options = {"num_inference_steps": 8, "audio_length_in_s": 3.0}
+    assert burstiness_db(takes(teacher, "rain falling", **options)) < 6.0
+    assert burstiness_db(takes(teacher, "a dog barking", **options)) > 8.0
+
+
+def test_both_are_small():
+    sizes = [
+        sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        for folder in (MINI_CHECKPOINT, MINI_TEACHER_CHECKPOINT)
+    ]
+    assert sum(sizes) < 64e6
