@@ -96,7 +96,7 @@ def register(subparsers):
     parser.add_argument(
         "--classifier",
         metavar="NETWORK",
-        help="folder or Hub id of an ASTForAudioClassification, or folder of a judge, for fad, kl and is",
+        help="folder or Hub id of an ASTForAudioClassification, or folder of a judge, for fad, kl, is and acc",
     )
     parser.add_argument(
         "--head",
@@ -163,7 +163,7 @@ def run(args):
     clips, rates = chosen(clips, rates, args.num_clips, args.seed)
     captions = [clip.caption for clip in clips]
     made_before = None if args.generated is None else match_generated(args.generated, captions)
-    judge = make_judge(args, given, device)
+    judge = make_judge(args, given, device, captions)
     judge.check(len(clips))
     pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
     made_with = {
@@ -433,7 +433,7 @@ def match_generated(folder, captions):
     return waveforms
 
 
-def make_judge(args, given, device):
+def make_judge(args, given, device, captions):
     r"""
     The [`~audiolcm_diffusers.metrics.judge.Judge`] that the options ask for, its networks loaded.
 
@@ -441,6 +441,7 @@ def make_judge(args, given, device):
         args (`argparse.Namespace`): The options.
         given (`dict`): The same before defaults were filled in.
         device (`torch.device`): Where networks run.
+        captions (`Sequence[str]`): Of the references.
 
     Raises:
         ValueError: If a metric that is asked for lacks its network, an option its metric, or a network is no such.
@@ -450,7 +451,7 @@ def make_judge(args, given, device):
 
     named = [kind for kind in ("classifier", "clap") if getattr(args, kind) is not None]
     # What is asked for in vain is known without the networks.
-    metrics, _ = pick_metrics(named, args.metrics, args.fad_network or named[0])
+    metrics, _ = pick_metrics(named, args.metrics, args.fad_network or named[0], captions_are_classes=True)
     for name, metric in (("allow_singular", "fad"), ("fad_network", "fad"), ("num_splits", "is")):
         if given[name] and metric not in metrics:
             raise ValueError(f"{flags([name])} belongs to the metric {metric}, which is not computed.")
@@ -468,6 +469,7 @@ def make_judge(args, given, device):
         num_resamples=args.num_resamples,
         seed=args.seed,
         batch_size=args.batch_size,
+        captions=captions,
     )
 
 

@@ -17,7 +17,8 @@ The protocol, recorded with every result:
   a whole clip. It falls with the number of clips, and is refused where these are too few for a covariance of full
   rank. **KL** is the mean over clips of `KL(reference || generated)` of class posteriors: of a softmax over classes
   that exclude each other, or summed over classes that are present or not. **IS** is the inception score of the sounds.
-  **CLAP** is the mean cosine of a sound's embedding and its caption's.
+  **CLAP** is the mean cosine of a sound's embedding and its caption's. **acc** is the share of sounds that the
+  classifier names as their caption, of those whose caption is one of its classes.
 - **Intervals** are bootstrap intervals: clips are drawn with replacement, a clip's reference and sound together, and
   the draws are centred on the value, as draws that repeat clips are biased.
 - **Controls** stand in every report: real clips against real clips, silence, white noise at the references' level,

@@ -60,7 +60,7 @@ class Judge:
     Judges sounds by the metrics that its networks allow.
 
     Args:
-        classifier ([`~audiolcm_diffusers.metrics.networks.Classifier`], *optional*): For `kl` and `is`.
+        classifier ([`~audiolcm_diffusers.metrics.networks.Classifier`], *optional*): For `kl`, `is` and `acc`.
         clap ([`~audiolcm_diffusers.metrics.networks.Clap`], *optional*): For `clap`.
         cache ([`FeatureCache`]): Where outputs of the networks are kept.
         metrics (`Sequence[str]`, *optional*): Some of `METRICS`; by default all that the networks allow.
@@ -72,6 +72,7 @@ class Judge:
         num_resamples (`int`, defaults to 200): See [`~audiolcm_diffusers.metrics.bootstrap.bootstrap`].
         seed (`int`, defaults to 0): Of the bootstrap.
         batch_size (`int`, defaults to 8): Sounds that a network hears at a time.
+        captions (`Sequence[str]`): Of the references, for `acc`, which needs some that are classes of the classifier.
 
     Raises:
         ValueError: If there is no network, or one is missing for a metric.
@@ -89,12 +90,15 @@ class Judge:
         num_resamples=200,
         seed=0,
         batch_size=8,
+        captions=(),
     ):
         self.networks = {
             kind: network for kind, network in (("classifier", classifier), ("clap", clap)) if network is not None
         }
         self.fad_network = fad_network or next(iter(self.networks), None)
-        self.metrics, self.left_out = pick_metrics(self.networks, metrics, self.fad_network)
+        labels = [] if classifier is None else classifier.labels
+        self._class_of = {index: labels.index(caption) for index, caption in enumerate(captions) if caption in labels}
+        self.metrics, self.left_out = pick_metrics(self.networks, metrics, self.fad_network, bool(self._class_of))
         self.cache, self.allow_singular, self.num_splits = cache, allow_singular, num_splits
         self.num_resamples, self.seed, self.batch_size = num_resamples, seed, batch_size
         self._fingerprints = {kind: network.fingerprint() for kind, network in self.networks.items()}
@@ -106,6 +110,7 @@ class Judge:
             "kl": {"direction": "KL(reference || generated)", "pairs": "each sound and the clip whose caption it has"},
             "is": {"num_splits": self.num_splits},
             "clap": {"measure": "cosine"},
+            "acc": {"num_clips": len(self._class_of)},
         }
         return {
             "networks": {kind: network.describe() for kind, network in self.networks.items()},
@@ -209,6 +214,8 @@ class Judge:
             )
         if "clap" in self.metrics and texts is not None:
             found["clap"] = self._mean(clap_scores(sounds["clap"]["features"], texts))
+        if "acc" in self.metrics:
+            found["acc"] = self._acc(sounds["classifier"]["logits"])
         return found
 
     def real_against_real(self, references, texts, captions):
@@ -237,8 +244,8 @@ class Judge:
 
     def shuffled(self, references, texts, captions):
         r"""
-        `kl` and `clap` of references that stand in for sounds of each other's captions; the other metrics do not see
-        captions.
+        `kl`, `clap` and `acc` of references that stand in for sounds of each other's captions; the other metrics do
+        not see captions.
 
         Args:
             references, texts, captions: As for [`Judge.real_against_real`].
@@ -253,7 +260,13 @@ class Judge:
             found["kl"] = self._kl(logits, logits[others])
         if others is not None and "clap" in self.metrics:
             found["clap"] = self._mean(clap_scores(references["clap"]["features"][others], texts))
+        if others is not None and "acc" in self.metrics:
+            found["acc"] = self._acc(references["classifier"]["logits"][others])
         return found
+
+    def _acc(self, logits):
+        named = logits[list(self._class_of)].argmax(dim=1)
+        return self._mean((named == torch.tensor(list(self._class_of.values()))).double())
 
     def _kl(self, references, sounds):
         return self._mean(kl_divergences(references, sounds, self.networks["classifier"].head))
@@ -276,7 +289,7 @@ class Judge:
         return {"value": value, "low": low, "high": high, "num_clips": num_clips}
 
 
-def pick_metrics(networks, wanted, fad_network):
+def pick_metrics(networks, wanted, fad_network, captions_are_classes=False):
     r"""
     Decide which metrics are computed.
 
@@ -284,6 +297,7 @@ def pick_metrics(networks, wanted, fad_network):
         networks (`Mapping[str, Network]`): Of the keys `"classifier"` and `"clap"`, those that there are.
         wanted (`Sequence[str]`, *optional*): Some of `METRICS`; `None` for all that can be computed.
         fad_network (`str`, *optional*): Whose features FAD is of.
+        captions_are_classes (`bool`, defaults to `False`): Whether some captions are classes of the classifier.
 
     Returns:
         `tuple[list[str], dict[str, str]]`: Metrics in the order of `METRICS`, and why the others are left out.
@@ -295,7 +309,7 @@ def pick_metrics(networks, wanted, fad_network):
         raise ValueError("Expected a network to judge by: --classifier for fad, kl and is, --clap for clap and fad.")
     if fad_network not in networks:
         raise ValueError(f"Expected --{fad_network}, whose features FAD is to be of.")
-    needs = {"fad": fad_network, "kl": "classifier", "is": "classifier", "clap": "clap"}
+    needs = {"fad": fad_network, "kl": "classifier", "is": "classifier", "clap": "clap", "acc": "classifier"}
     unknown = set(wanted or ()) - set(METRICS)
     if unknown:
         raise ValueError(f"Expected metrics among {', '.join(METRICS)}, got {', '.join(sorted(unknown))}.")
@@ -307,4 +321,8 @@ def pick_metrics(networks, wanted, fad_network):
             if wanted is not None:
                 raise ValueError(f"The metric {name} needs a network: name it with --{needs[name]}.")
             left_out[name] = f"no --{needs[name]}"
+        elif name == "acc" and not captions_are_classes:
+            if wanted is not None:
+                raise ValueError("The metric acc needs captions that are classes of the classifier; there is none.")
+            left_out[name] = "no caption is a class of the classifier"
     return [name for name in METRICS if name not in left_out], left_out

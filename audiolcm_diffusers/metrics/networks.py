@@ -132,6 +132,11 @@ class Classifier(Network):
     def describe(self):
         return {**super().describe(), "head": self.head, "num_classes": self.model.config.num_labels}
 
+    @property
+    def labels(self):
+        r"""`list[str]`: Names of the classes."""
+        return [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
+
     def _run(self, waveforms):
         features = self.model.audio_spectrogram_transformer(**self._extract(waveforms)).pooler_output
         return {"features": features, "logits": self.model.classifier(features)}
@@ -165,6 +170,11 @@ class SoundClassifier(Network):
 
     def describe(self):
         return {**super().describe(), "head": self.head, "num_classes": self.model.config.num_labels}
+
+    @property
+    def labels(self):
+        r"""`list[str]`: Names of the classes."""
+        return [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
 
     def _run(self, waveforms):
         padded = [np.pad(waveform, (0, self.num_heard_samples - len(waveform))) for waveform in waveforms]

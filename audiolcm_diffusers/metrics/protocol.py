@@ -9,7 +9,7 @@ from pathlib import Path
 
 FORMAT = 1
 SAMPLING_RATE = 16000
-METRICS = ("fad", "kl", "is", "clap")
+METRICS = ("fad", "kl", "is", "clap", "acc")
 HEADS = ("softmax", "sigmoid")
 RESULTS = "results.json"
 # torchaudio is not needed, but where it is installed it computes the classifier's filter banks.

@@ -4,7 +4,7 @@
 from ..audio.io import replacing
 
 
-TITLES = {"fad": "FAD ↓", "kl": "KL ↓", "is": "IS ↑", "clap": "CLAP ↑"}
+TITLES = {"fad": "FAD ↓", "kl": "KL ↓", "is": "IS ↑", "clap": "CLAP ↑", "acc": "named ↑"}
 
 
 def table_lines(results):

@@ -90,6 +90,18 @@ def test_references_themselves(make_judge, sounds):
     assert all(entry["num_clips"] == 6 for entry in found.values())
 
 
+def test_sounds_are_named_as_their_captions_or_not(make_judge):
+    # The third sound is named wrongly; the last one's caption is no class, and does not count.
+    captions = ["LABEL_0", "LABEL_3", "LABEL_1", "LABEL_3", "a whale"]
+    judge = make_judge(clap=False, metrics=["acc"], captions=captions)
+    logits = torch.nn.functional.one_hot(torch.tensor([0, 3, 2, 3, 4]), 5).float()
+    found = judge.estimates(sounds={"classifier": {"logits": logits}})
+    assert found["acc"]["value"] == 3 / 4 and found["acc"]["num_clips"] == 4
+    assert judge.describe()["metrics"] == {"acc": {"num_clips": 4}}
+    with pytest.raises(ValueError, match="acc needs captions that are classes"):
+        make_judge(clap=False, metrics=["acc"], captions=["a whale"])
+
+
 def test_fad_is_of_the_features_asked_for(make_judge, sounds):
     for network in ("classifier", "clap"):
         judge = make_judge(metrics=["fad"], fad_network=network)
@@ -130,10 +142,16 @@ def test_too_few_clips_are_told_how_many_are_needed(make_judge, sounds):
 
 
 def test_metrics_are_those_that_networks_allow():
-    assert pick_metrics(["classifier", "clap"], None, "classifier") == (["fad", "kl", "is", "clap"], {})
+    assert pick_metrics(["classifier", "clap"], None, "classifier", True) == (
+        ["fad", "kl", "is", "clap", "acc"],
+        {},
+    )
+    assert pick_metrics(["classifier"], ["acc"], "classifier", True)[0] == ["acc"]
+    with pytest.raises(ValueError, match="acc needs captions that are classes of the classifier"):
+        pick_metrics(["classifier"], ["acc"], "classifier")
     assert pick_metrics(["clap"], None, "clap") == (
         ["fad", "clap"],
-        {"kl": "no --classifier", "is": "no --classifier"},
+        {"kl": "no --classifier", "is": "no --classifier", "acc": "no --classifier"},
     )
     assert pick_metrics(["classifier"], ["is", "fad"], "classifier")[0] == ["fad", "is"]
     with pytest.raises(ValueError, match="kl needs a network: .* --classifier"):
