@@ -1130,7 +1130,8 @@ class TrainingRun:
         main process, upload it where the options say so, and end the run.
         """
         class_name, name = type(model).__name__, self._hub_name()
-        usage = f"from audiolcm_diffusers import {class_name}\n\nmodel = {class_name}.from_pretrained({name!r})"
+        package = type(model).__module__.split(".")[0]
+        usage = f"from {package} import {class_name}\n\nmodel = {class_name}.from_pretrained({name!r})"
         is_pipeline = isinstance(model, DiffusionPipeline)
         data = {"pipeline_tag": "text-to-audio"} if is_pipeline else {}
         self._save(model.save_pretrained, usage, data)

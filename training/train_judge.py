@@ -33,6 +33,7 @@ from audiolcm_diffusers.training_utils import CropRunConfig, TrainingRun, option
 
 
 OTHER = "other"
+NUM_MEL_BINS = 80
 # Natural logarithm of the power of a mel's unit, which is the decimal logarithm of an amplitude.
 LOG_POWER = 2 * math.log(10)
 
@@ -55,6 +56,9 @@ class JudgeConfig(CropRunConfig):
         super().__post_init__()
         if self.min_clips < 2:
             raise ValueError(f"Expected min_clips >= 2, got {self.min_clips}.")
+        for name, most in (("masked_frames", self.num_frames), ("masked_bins", NUM_MEL_BINS)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"Expected 0 <= {name} <= {most}, got {getattr(self, name)}.")
         for name in ("background_share", "recording_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"Expected 0 <= {name} <= 1, got {getattr(self, name)}.")

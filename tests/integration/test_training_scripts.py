@@ -37,7 +37,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from transformers import T5Config, T5EncoderModel
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LCMAudioScheduler
-from audiolcm_diffusers.audio.io import read_audio
+from audiolcm_diffusers.audio.io import read_audio, write_audio
+from audiolcm_diffusers.metrics.networks import load_classifier
 from audiolcm_diffusers.training_utils import parse_config
 
 
@@ -656,6 +657,46 @@ def test_a_text_encoder_and_a_transformer_are_sharded_as_one(trained, data_dir, 
             torch.cat([(whole[key] - other[key]).flatten() for key in whole]).norm() for other in (start, pair)
         )
         assert apart < 0.01 * moved
+
+
+def test_a_judge_hears_recordings_and_tells_how_well(tmp_path):
+    seconds = torch.arange(16000) / 16000
+    generator = torch.Generator().manual_seed(0)
+    with (tmp_path / "metadata.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file_name", "caption"])
+        for index in range(4):
+            write_audio(tmp_path / f"tone{index}.wav", 0.3 * torch.sin(2 * math.pi * (400 + 100 * index) * seconds))
+            write_audio(tmp_path / f"noise{index}.wav", 0.1 * torch.randn(16000, generator=generator))
+            writer.writerows([[f"tone{index}.wav", "a tone"], [f"noise{index}.wav", "a noise"]])
+        write_audio(tmp_path / "click.wav", torch.eye(1, 16000)[0])
+        writer.writerow(["click.wav", "a click"])
+    run_script(
+        "train_judge",
+        "JudgeConfig",
+        data_dir=tmp_path,
+        eval_dir=tmp_path,
+        output_dir=tmp_path / "run",
+        min_clips=4,
+        num_frames=48,
+        batch_size=8,
+        background_share=0.0,
+        masked_frames=8,
+        max_train_steps=20,
+        warmup_steps=2,
+        learning_rate=3e-3,
+    )
+    accuracy = json.loads((tmp_path / "run/model/accuracy.json").read_text())
+    assert {name: group["clips"] for name, group in accuracy.items()} == {
+        "a noise": 4,
+        "a tone": 4,
+        "other": 1,
+        "all": 9,
+        "all but other": 8,
+    }
+    judge = load_classifier(str(tmp_path / "run/model"), "cpu")
+    assert judge.labels == ["a noise", "a tone", "other"]
+    assert "from transformers import ResNetForImageClassification" in (tmp_path / "run/model/README.md").read_text()
 
 
 def test_configurations_are_what_accelerate_reads():

@@ -114,7 +114,10 @@ def test_a_background_adds_its_power(script):
     assert float(together / script.LOG_POWER) == pytest.approx(-1.0 + math.log10(2) / 2)
 
 
-@pytest.mark.parametrize(("name", "value"), [("min_clips", 1), ("background_share", 1.5), ("batch_size", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("min_clips", 1), ("background_share", 1.5), ("masked_frames", 400), ("masked_bins", 81), ("batch_size", 0)],
+)
 def test_impossible_options_are_quoted(script, name, value):
     with pytest.raises(ValueError, match=f"{name}.*got {value}"):
         script.JudgeConfig(data_dir="data", output_dir="run", **{name: value})
