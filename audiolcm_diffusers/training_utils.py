@@ -796,12 +796,13 @@ class TrainingRun:
         self._bar, self._shown = None, {}
         self._unchecked = []
         self._stop_requested = False
+        self._handler_before = None
         self.output_dir = Path(config.output_dir)
         if config.resume_from_checkpoint is None:
             refuse_another_run(self.output_dir)
         # Schedulers of clusters ask with SIGTERM before they kill. Signals reach the main thread alone.
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._request_stop)
+            self._handler_before = signal.signal(signal.SIGTERM, self._request_stop)
         # Refused before any rank creates the folder.
         self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
@@ -1049,6 +1050,7 @@ class TrainingRun:
         if self.validation_pipeline is not None and every and (last or self.step % every == 0):
             self._validate()
         if stops and not last:
+            self._let_go_of_signals()
             raise SystemExit(143)
 
     def _speeds(self):
@@ -1182,6 +1184,13 @@ class TrainingRun:
                 repo_id = create_repo(self._hub_name(), exist_ok=True).repo_id
                 upload_folder(repo_id=repo_id, folder_path=self.output_dir / "model", commit_message="End of training")
         self.accelerator.end_training()
+        self._let_go_of_signals()
+
+    def _let_go_of_signals(self):
+        """A process that has more to do than the run is ended by SIGTERM as before."""
+        if self._handler_before is not None:
+            signal.signal(signal.SIGTERM, self._handler_before)
+            self._handler_before = None
 
     def model_card(self, usage, card_data, tags, with_samples):
         r"""

@@ -152,9 +152,11 @@ def test_sigterm_saves_and_the_run_goes_on_from_there(tmp_path):
         if run.step == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    handler = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as stop:
         train(options(tmp_path, max_train_steps=6), after=terminate)
     assert stop.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) == handler
     assert checkpoint_names(tmp_path / "run") == ["checkpoint-3"]
     resumed, resumed_averaged = train(options(tmp_path, max_train_steps=6, resume_from_checkpoint="latest"))
     assert torch.equal(resumed, weight) and torch.equal(resumed_averaged, averaged)
