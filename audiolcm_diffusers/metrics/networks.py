@@ -12,6 +12,7 @@ import torch
 from ..audio.io import resample
 from ..audio.mel import HOP_LENGTH, log_mel_spectrogram
 from ..data.latent_cache import digest, module_fingerprint, tokenizer_fingerprint
+from .protocol import SAMPLING_RATE
 from .scores import check_head
 from .sound_classifier import judge_input
 
@@ -97,7 +98,19 @@ class Network:
         }
 
 
-class Classifier(Network):
+class ClassifyingNetwork(Network):
+    r"""What classifiers have in common: `head`, `"softmax"` or `"sigmoid"`, and the classes of their configuration."""
+
+    def describe(self):
+        return {**super().describe(), "head": self.head, "num_classes": self.model.config.num_labels}
+
+    @property
+    def labels(self):
+        r"""`list[str]`: Names of the classes."""
+        return [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
+
+
+class Classifier(ClassifyingNetwork):
     r"""
     An `ASTForAudioClassification`. Its features are the pooled last hidden states, that is what its head reads.
 
@@ -129,20 +142,12 @@ class Classifier(Network):
     def _dimensions(self):
         return self.model.config.hidden_size, AST_WINDOW + (self.extractor.max_length - 1) * AST_HOP
 
-    def describe(self):
-        return {**super().describe(), "head": self.head, "num_classes": self.model.config.num_labels}
-
-    @property
-    def labels(self):
-        r"""`list[str]`: Names of the classes."""
-        return [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
-
     def _run(self, waveforms):
         features = self.model.audio_spectrogram_transformer(**self._extract(waveforms)).pooler_output
         return {"features": features, "logits": self.model.classifier(features)}
 
 
-class SoundClassifier(Network):
+class SoundClassifier(ClassifyingNetwork):
     r"""
     A classifier of the sounds of one dataset, of `training/train_judge.py`; see
     `audiolcm_diffusers.metrics.sound_classifier`. Its features are what its head reads.
@@ -162,19 +167,11 @@ class SoundClassifier(Network):
         if head not in (None, self.head):
             raise ValueError(f"The classes of {name!r} exclude each other: expected --head softmax, got {head!r}.")
         self.model, self.name = model.eval(), name
-        self.sampling_rate = 16000
+        self.sampling_rate = SAMPLING_RATE
         self.dim, self.num_heard_samples = model.config.hidden_sizes[-1], model.config.num_frames * HOP_LENGTH
 
     def fingerprint(self):
         return module_fingerprint(self.model)
-
-    def describe(self):
-        return {**super().describe(), "head": self.head, "num_classes": self.model.config.num_labels}
-
-    @property
-    def labels(self):
-        r"""`list[str]`: Names of the classes."""
-        return [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
 
     def _run(self, waveforms):
         padded = [np.pad(waveform, (0, self.num_heard_samples - len(waveform))) for waveform in waveforms]

@@ -10,10 +10,8 @@ import math
 import torch
 from transformers import ResNetConfig, ResNetForImageClassification
 
-from ..audio.mel import HOP_LENGTH, LOG_FLOOR
-
-
-SILENCE = math.log10(LOG_FLOOR)
+from ..audio.mel import HOP_LENGTH
+from ..data.captioned_audio import SILENCE
 
 
 def make_judge(labels, num_frames=312, widths=(32, 64, 96, 64)):
