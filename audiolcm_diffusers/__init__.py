@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .models.transformer_concat_1d import ConcatTransformer1DModel
     from .models.transformer_llama_1d import LLaMATransformer1DModel
     from .models.vocoder_bigvgan import BigVGANVocoder
+    from .models.vocoder_griffin_lim import GriffinLimVocoder
     from .pipelines.pipeline_audiolcm import AudioLCMPipeline
     from .schedulers.scheduling_lcm_audio import LCMAudioScheduler
 
@@ -37,6 +38,7 @@ PUBLIC_CLASSES = {
     "BigVGANVocoder": ".models.vocoder_bigvgan",
     "CLAPProjection": ".models.clap_projection",
     "ConcatTransformer1DModel": ".models.transformer_concat_1d",
+    "GriffinLimVocoder": ".models.vocoder_griffin_lim",
     "LCMAudioScheduler": ".schedulers.scheduling_lcm_audio",
     "LLaMATransformer1DModel": ".models.transformer_llama_1d",
 }

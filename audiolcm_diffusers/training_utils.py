@@ -29,7 +29,7 @@ from accelerate.utils import (
     parse_flag_from_env,
     set_seed,
 )
-from diffusers import DiffusionPipeline
+from diffusers import AutoModel, DiffusionPipeline
 from diffusers.optimization import get_scheduler
 from huggingface_hub import ModelCardData, create_repo, upload_folder
 from PIL import Image
@@ -47,6 +47,8 @@ from .data.hub_dataset import HubDataset
 from .data.latent_cache import LatentCache, fingerprints
 from .data.latents import EncodedExamples, LatentEncoder
 from .models.discriminators import discriminator_loss, generator_losses
+from .models.vocoder_bigvgan import BigVGANVocoder
+from .models.vocoder_griffin_lim import GriffinLimVocoder
 from .pipelines.pipeline_audiolcm import AudioLCMPipeline
 from .pipelines.prompt_events import format_events, structured_caption
 
@@ -399,6 +401,22 @@ def saved_config(folder, part):
     names = ("config.json", "scheduler_config.json")
     paths = [path for path in (Path(folder) / part / name for name in names) if path.is_file()]
     return json.loads(paths[0].read_text(encoding="utf-8")) if paths else {}
+
+
+def load_vocoder(folder):
+    r"""
+    Load a vocoder of either kind.
+
+    Args:
+        folder (`str`): Folder or id of a [`BigVGANVocoder`] or a [`GriffinLimVocoder`].
+
+    Raises:
+        ValueError: If it holds another model.
+    """
+    vocoder = AutoModel.from_pretrained(folder)
+    if not isinstance(vocoder, (BigVGANVocoder, GriffinLimVocoder)):
+        raise ValueError(f"Expected a vocoder in {folder!r}, got a {type(vocoder).__name__}.")
+    return vocoder
 
 
 def text_parts(pipe):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from audiolcm_diffusers import AudioLCMPipeline, BigVGANVocoder
-from audiolcm_diffusers.training_utils import option, parse_config, save_folder
+from audiolcm_diffusers import AudioLCMPipeline
+from audiolcm_diffusers.training_utils import load_vocoder, option, parse_config, save_folder
 
 
 CREDIT_COLUMNS = ("source_set", "licence", "author", "source")
@@ -46,7 +46,7 @@ def main(config):
     rows = None if config.data_dir is None else credits(config.data_dir)
     replaced = {}
     if config.vocoder_dir is not None:
-        replaced["vocoder"] = BigVGANVocoder.from_pretrained(config.vocoder_dir)
+        replaced["vocoder"] = load_vocoder(config.vocoder_dir)
     pipe = AudioLCMPipeline.from_pretrained(config.pipeline_dir, dtype=torch.float32, **replaced)
     for component in pipe.components.values():
         if isinstance(component, torch.nn.Module):

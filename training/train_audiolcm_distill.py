@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import torch
 
-from audiolcm_diffusers import AudioLCMPipeline, BigVGANVocoder, LCMAudioScheduler
+from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
 from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
     LoraOptions,
     TrainingRun,
+    load_vocoder,
     option,
     parse_config,
     saved_config,
@@ -34,7 +35,7 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
     student_dir: str | None = option(
         None, "Pipeline folder of a student to go on from; else it starts as its teacher."
     )
-    vocoder_dir: str | None = option(None, "Trained vocoder, to be saved with the student; the teacher's by default.")
+    vocoder_dir: str | None = option(None, "Vocoder to be saved with the student; the teacher's by default.")
     num_solver_timesteps: int = option(50, "Points of the solver; with 1000 training timesteps it skips k = 20.")
     num_solver_steps: int = option(1, "Teacher steps in which a skip is walked.")
     solver: str = option("ddim", '"ddim" or "dpmsolver++"; they differ from two steps on.')
@@ -91,7 +92,7 @@ def load_teacher(config):
     """The teacher's pipeline in float32, with the vocoder that the student is to have."""
     replaced = {}
     if config.vocoder_dir is not None:
-        replaced["vocoder"] = BigVGANVocoder.from_pretrained(config.vocoder_dir)
+        replaced["vocoder"] = load_vocoder(config.vocoder_dir)
     elif AudioLCMPipeline.load_config(config.teacher_dir)["vocoder"][0] is None:
         # Distillation hears nothing: a teacher may come without a vocoder.
         replaced["vocoder"] = None

@@ -11,9 +11,9 @@ or from a pipeline on: all weights, or an adapter.
         --lora_rank 8 --output_dir runs/adapter
 
 `runs/teacher/model` is then a pipeline folder for `AudioLCMPipeline`, which guides it with and without caption.
-Without `--vocoder_dir` it is loaded with `vocoder=None` and gives latents and mels. `runs/adapter/model` is for
-`load_lora_weights`. An adapter of a student is trained as a consistency model (arXiv:2303.01469), so that the student
-still needs two steps; a student whose weights are all trained becomes a teacher and is distilled again.
+Its vocoder is `--vocoder_dir`, without it Griffin-Lim. `runs/adapter/model` is for `load_lora_weights`. An adapter of
+a student is trained as a consistency model (arXiv:2303.01469), so that the student still needs two steps; a student
+whose weights are all trained becomes a teacher and is distilled again.
 """
 
 import json
@@ -25,7 +25,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
-from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LLaMATransformer1DModel
+from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, GriffinLimVocoder, LLaMATransformer1DModel
 from audiolcm_diffusers.consistency import add_noise, min_snr_weights, training_target
 from audiolcm_diffusers.distillation import SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
@@ -33,6 +33,7 @@ from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
     LoraOptions,
     TrainingRun,
+    load_vocoder,
     option,
     parse_config,
     tokenize_prompts,
@@ -45,7 +46,9 @@ SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
 @dataclass(frozen=True, kw_only=True)
 class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     vae_dir: str | None = option(None, "Trained autoencoder; that of `pipeline_dir` by default.")
-    vocoder_dir: str | None = option(None, "Trained vocoder, to be saved with the pipeline.")
+    vocoder_dir: str | None = option(
+        None, "Vocoder to be saved with the pipeline; by default its own, of a new pipeline Griffin-Lim."
+    )
     pipeline_dir: str | None = option(
         None,
         "Pipeline to go on from. A student whose weights are all trained loses its guidance embedding.",
@@ -172,7 +175,7 @@ def start_pipeline(config, vae, captions):
         tokenizer_2=tokenizer,
         transformer=transformer,
         scheduler=scheduler,
-        vocoder=None,
+        vocoder=GriffinLimVocoder(),
     )
 
 
@@ -225,7 +228,7 @@ def main(config):
             pipe.to(accelerator.device)
         examples = config.examples(run, pipe.vae, None if config.trains_text_encoder else pipe)
     if config.vocoder_dir is not None:
-        pipe.vocoder = BigVGANVocoder.from_pretrained(config.vocoder_dir)
+        pipe.vocoder = load_vocoder(config.vocoder_dir)
     alphas_cumprod = pipe.scheduler.alphas_cumprod.to(accelerator.device)
     prediction_type = pipe.scheduler.config.prediction_type
     num_train_timesteps = len(alphas_cumprod)

@@ -23,6 +23,7 @@ from ..models.clap_projection import CLAPProjection
 from ..models.transformer_concat_1d import ConcatTransformer1DModel
 from ..models.transformer_llama_1d import LLaMATransformer1DModel
 from ..models.vocoder_bigvgan import BigVGANVocoder
+from ..models.vocoder_griffin_lim import GriffinLimVocoder
 from .prompt_events import plain_caption, structured_caption, structured_captions
 
 
@@ -82,8 +83,8 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         scheduler ([`LCMAudioScheduler`] or another scheduler of diffusers):
             For a student [`LCMAudioScheduler`]; for a teacher also [`~diffusers.DDIMScheduler`],
             [`~diffusers.DPMSolverMultistepScheduler`] and their like.
-        vocoder ([`BigVGANVocoder`]):
-            Turns log-mel spectrograms into waveforms.
+        vocoder ([`BigVGANVocoder`] or [`GriffinLimVocoder`]):
+            Turns log-mel spectrograms into waveforms. The second has nothing to learn.
         default_audio_length_in_s (`float`, defaults to 10.0):
             Seconds of sound made where a call names no length; the length that the model was trained on.
         max_audio_length_in_s (`float`, defaults to 300.0):
@@ -107,7 +108,7 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         tokenizer_2: PreTrainedTokenizerBase | None,
         transformer: LLaMATransformer1DModel | ConcatTransformer1DModel,
         scheduler: SchedulerMixin,
-        vocoder: BigVGANVocoder,
+        vocoder: BigVGANVocoder | GriffinLimVocoder,
         default_audio_length_in_s: float = 10.0,
         max_audio_length_in_s: float = 300.0,
     ):

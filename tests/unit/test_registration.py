@@ -28,6 +28,7 @@ def test_class_names_are_frozen():
         "BigVGANVocoder",
         "CLAPProjection",
         "ConcatTransformer1DModel",
+        "GriffinLimVocoder",
         "LCMAudioScheduler",
         "LLaMATransformer1DModel",
     }

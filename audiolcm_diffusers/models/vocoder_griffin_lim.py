@@ -1,0 +1,133 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""A vocoder without anything to learn: Griffin-Lim from log-mel spectrograms."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+
+from ..audio.mel import HOP_LENGTH, mel_filters
+
+
+# Below every magnitude that a log-mel spectrogram tells from silence.
+_TINY = 1e-9
+
+# Sounds that would leave [-1, 1] are scaled to this peak: full scale itself reads as clipping.
+PEAK = 0.999
+
+
+class GriffinLimVocoder(ModelMixin, ConfigMixin):
+    r"""
+    Finds a waveform whose log-mel spectrogram is the one given: the fast Griffin-Lim algorithm (Griffin and Lim, 1984;
+    Perraudin, Balazs and Søndergaard, WASPAA 2013, algorithm 2).
+
+    Starting from random phases, it goes back and forth between spectrum and waveform. A mel spectrogram does not say
+    what the magnitudes within a band are, so that they are not fixed, as they are in the original: those of the
+    waveform at hand are kept and scaled, bin by bin, with the mean ratio of wanted to present magnitude in the mel
+    bands that a bin belongs to.
+
+    There are no weights, and nothing is trained: it suits mels of any autoencoder of these settings. What it cannot
+    know is phase, which is heard as a faint roughness of pure tones; [`BigVGANVocoder`], large and well trained, does
+    better, small and briefly trained, does worse. It computes in float32 whatever its dtype. Its random phases are the
+    same at every call, and for every sound of a batch.
+
+    Args:
+        in_channels (`int`, defaults to 80): Mel bins.
+        sampling_rate (`int`, defaults to 16000): Sampling rate of the waveform in Hz.
+        n_fft (`int`, defaults to 1024): Length of transform and Hann window of the mels in samples.
+        hop_length (`int`, defaults to 256): Samples a mel frame, at most a quarter of `n_fft`.
+        min_frequency (`float`, defaults to 0.0): Lower edge of the lowest mel filter in Hz.
+        max_frequency (`float`, defaults to 8000.0): Upper edge of the highest mel filter in Hz.
+        num_iterations (`int`, defaults to 32): Times that it goes back and forth; 0 keeps the random phases.
+        momentum (`float`, defaults to 0.99): In [0, 1); 0 is the algorithm of 1984, which needs more iterations.
+
+    Raises:
+        ValueError: If a value is none of those above.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        in_channels: int = 80,
+        sampling_rate: int = 16000,
+        n_fft: int = 1024,
+        hop_length: int = HOP_LENGTH,
+        min_frequency: float = 0.0,
+        max_frequency: float = 8000.0,
+        num_iterations: int = 32,
+        momentum: float = 0.99,
+    ):
+        super().__init__()
+        if not 0 < 4 * hop_length <= n_fft or n_fft % 2 or (n_fft - hop_length) % 2:
+            raise ValueError(
+                "Expected an even n_fft of at least four times hop_length, and hop_length even, got "
+                f"n_fft={n_fft}, hop_length={hop_length}."
+            )
+        if num_iterations < 0:
+            raise ValueError(f"Expected num_iterations >= 0, got {num_iterations}.")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"Expected 0 <= momentum < 1, got {momentum}.")
+        # Saved, though it could be computed: a model of diffusers has a file, a device and a dtype.
+        self.register_buffer(
+            "filters", mel_filters(sampling_rate, n_fft, in_channels, min_frequency, max_frequency).clone()
+        )
+        self.hop_length = hop_length
+
+    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+        r"""
+        Turn log-mel spectrograms into waveforms.
+
+        Args:
+            mel (`torch.Tensor` of shape `(batch_size, in_channels, frames)`): Log10-mel spectrogram.
+
+        Returns:
+            `torch.Tensor` of shape `(batch_size, frames * hop_length)`: Waveforms in `(-1, 1)`, of the dtype of `mel`.
+            A sound that would be louder is scaled as a whole.
+
+        Raises:
+            ValueError: If `mel` is not of the shape above or has no frames.
+        """
+        if mel.ndim != 3 or mel.shape[1] != self.config.in_channels or mel.shape[-1] == 0:
+            raise ValueError(
+                f"Expected a mel of shape (batch_size, {self.config.in_channels}, frames), got {tuple(mel.shape)}."
+            )
+        n_fft, hop_length = self.config.n_fft, self.hop_length
+        filters = self.filters.float()
+        wanted = 10.0 ** mel.float()
+        num_frames = mel.shape[-1]
+
+        # By frames first, on the CPU: a longer sound begins as a shorter one does, on any device.
+        generator = torch.Generator().manual_seed(0)
+        phases = torch.rand(num_frames, filters.shape[1], generator=generator).T.to(mel.device) * (2 * math.pi)
+        spectrum = torch.polar((torch.linalg.pinv(filters) @ wanted).clamp(min=0.0), phases.expand(len(mel), -1, -1))
+
+        window = torch.hann_window(n_fft, device=mel.device)
+        length = (num_frames - 1) * hop_length + n_fft
+
+        def overlap_add(frames):
+            return F.fold(frames, (1, length), (1, n_fft), stride=(1, hop_length))[:, 0, 0]
+
+        # The window is 0 at its ends, where the first and the last frame are alone; these samples are cut off below.
+        weight = overlap_add(window.square()[None, :, None].expand(1, -1, num_frames)).clamp(min=_TINY)
+
+        def waveform_of(spectrum):
+            return overlap_add(torch.fft.irfft(spectrum, dim=1) * window[:, None]) / weight
+
+        # What a bin is scaled with is an average over its bands; a bin in none of them is silent.
+        share = filters / filters.sum(dim=0).clamp(min=_TINY)
+        before = 0.0
+        for _ in range(self.config.num_iterations):
+            found = torch.stft(
+                waveform_of(spectrum), n_fft, hop_length, window=window, center=False, return_complex=True
+            )
+            magnitude = found.abs()
+            magnitude = magnitude * (share.T @ (wanted / (filters @ magnitude).clamp(min=_TINY)))
+            ahead = found - self.config.momentum / (1 + self.config.momentum) * before
+            spectrum = ahead * (magnitude / ahead.abs().clamp(min=_TINY))
+            before = found
+
+        padding = (n_fft - hop_length) // 2
+        waveform = waveform_of(spectrum)[:, padding : length - padding]
+        return (waveform * (PEAK / waveform.abs().amax(dim=1, keepdim=True).clamp(min=PEAK))).to(mel.dtype)

@@ -1,0 +1,123 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import math
+
+import pytest
+import torch
+from diffusers import AutoModel
+
+from audiolcm_diffusers import GriffinLimVocoder, log_mel_spectrogram
+
+
+@pytest.fixture(scope="module")
+def tone():
+    """A second of 440 Hz that swells, in front of a second of noise that fades."""
+    seconds = torch.arange(16000) / 16000
+    noise = torch.randn(16000, generator=torch.Generator().manual_seed(0))
+    return torch.cat([0.3 * seconds * torch.sin(2 * math.pi * 440 * seconds), 0.1 * (1 - seconds) * noise])[None]
+
+
+@torch.no_grad()
+def error(vocoder, waveform):
+    mel = log_mel_spectrogram(waveform)
+    return (log_mel_spectrogram(vocoder(mel)) - mel).abs().mean()
+
+
+@torch.no_grad()
+def test_sounds_have_the_spectrogram_asked_for(tone):
+    errors = [float(error(GriffinLimVocoder(num_iterations=count), tone)) for count in (0, 8, 32)]
+    assert errors[2] < errors[1] < errors[0]
+    assert errors[2] < 0.06  # 1.2 dB, most of it far from the tone, near the floor
+
+
+@torch.no_grad()
+def test_momentum_is_what_makes_few_iterations_do(tone):
+    assert error(GriffinLimVocoder(num_iterations=16), tone) < error(
+        GriffinLimVocoder(num_iterations=16, momentum=0.0), tone
+    )
+
+
+@torch.no_grad()
+def test_a_tone_keeps_its_pitch_and_level(tone):
+    tone = tone[:, 4000:16000]
+    made = GriffinLimVocoder()(log_mel_spectrogram(tone))
+    # 12000 samples are not whole frames: 46 of them are, of 256 samples.
+    assert made.shape == (1, 46 * 256)
+    spectrum = torch.fft.rfft(made[0], 16000).abs()
+    assert abs(int(spectrum.argmax()) - 440) <= 4
+    ratio_db = 20 * torch.log10(made.square().mean().sqrt() / tone.square().mean().sqrt())
+    assert abs(ratio_db) < 1.0
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("frames", [1, 2, 7])
+def test_every_frame_becomes_a_hop(frames):
+    vocoder = GriffinLimVocoder(num_iterations=2)
+    assert vocoder.hop_length == 256
+    waveform = vocoder(torch.full((2, 80, frames), -1.0))
+    assert waveform.shape == (2, 256 * frames)
+    assert waveform.isfinite().all() and waveform.abs().max() > 0
+
+
+@torch.no_grad()
+def test_silence_stays_silent():
+    waveform = GriffinLimVocoder()(log_mel_spectrogram(torch.zeros(1, 8000)))
+    # The floor of the mels is not nothing: it is about one step of 16 bits.
+    assert waveform.abs().max() < 2 / 32768
+
+
+@torch.no_grad()
+def test_loud_sounds_are_scaled_not_clipped(tone):
+    vocoder = GriffinLimVocoder(num_iterations=4)
+    mel = log_mel_spectrogram(tone)
+    quiet, loud = vocoder(mel), vocoder(mel + 2.0)  # 40 dB
+    assert loud.abs().max() == pytest.approx(0.999)
+    torch.testing.assert_close(loud / loud.abs().max(), quiet / quiet.abs().max(), rtol=0, atol=1e-3)
+
+
+@torch.no_grad()
+def test_sounds_do_not_depend_on_their_batch(tone):
+    vocoder = GriffinLimVocoder(num_iterations=4)
+    mels = log_mel_spectrogram(torch.cat([tone, 0.5 * tone]))
+    torch.testing.assert_close(vocoder(mels)[1], vocoder(mels[1:])[0])
+    state = torch.get_rng_state()
+    assert torch.equal(vocoder(mels), vocoder(mels))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("auto_class", [GriffinLimVocoder, AutoModel])
+def test_save_and_load(tone, tmp_path, auto_class):
+    vocoder = GriffinLimVocoder(num_iterations=3, momentum=0.5)
+    vocoder.save_pretrained(tmp_path)
+    loaded = auto_class.from_pretrained(str(tmp_path))
+    assert isinstance(loaded, GriffinLimVocoder)
+    mel = log_mel_spectrogram(tone)
+    assert torch.equal(loaded(mel), vocoder(mel))
+
+
+@torch.no_grad()
+def test_half_precision_changes_little(tone):
+    mel = log_mel_spectrogram(tone)
+    half = GriffinLimVocoder(num_iterations=0).half()(mel.half())
+    assert half.dtype == torch.float16
+    torch.testing.assert_close(half.float(), GriffinLimVocoder(num_iterations=0)(mel), rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hop_length": 512}, "n_fft=1024, hop_length=512"),
+        ({"hop_length": 255}, "n_fft=1024, hop_length=255"),
+        ({"num_iterations": -1}, "num_iterations >= 0, got -1"),
+        ({"momentum": 1.0}, "momentum < 1, got 1.0"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        GriffinLimVocoder(**options)
+
+
+@pytest.mark.parametrize("shape", [(80, 4), (1, 64, 4), (1, 80, 0)])
+def test_bad_mels(shape):
+    with pytest.raises(ValueError, match=r"\(batch_size, 80, frames\), got"):
+        GriffinLimVocoder()(torch.zeros(shape))
