@@ -26,27 +26,30 @@ format: $(VENV)/installed-for-tests
 clean:
 	rm -rf $(VENV) *.egg-info
 
-# From a folder of captioned sound (DATA/train) to a pipeline in two-step form, `runs/mini/pipeline`. Whatever is stopped
-# goes on where it was when the command is given again. FLAGS reach every training script: FLAGS="--max_train_steps 10".
+# From a folder of captioned sound (DATA/train) to two pipelines, `runs/mini/pipeline`, the student, and
+# `runs/mini/teacher-pipeline`. Whatever is stopped goes on where it was when the command is given again. FLAGS reach every
+# training script: FLAGS="--max_train_steps 10".
 MINI := runs/mini
 RECIPE := training/recipes/mini
 TRAINING_DATA = $(or $(DATA),$(error name the data: make mini DATA=FOLDER))/train
-mini: $(MINI)/pipeline
+mini: $(MINI)/pipeline $(MINI)/teacher-pipeline
 
 $(MINI)/autoencoder/model: | $(VENV)/installed-for-training
 	$(call TRAIN,autoencoder,autoencoder)
 
-$(MINI)/vocoder/model: | $(MINI)/autoencoder/model
-	$(call TRAIN,vocoder,vocoder) --vae_dir $(MINI)/autoencoder/model
-
-$(MINI)/teacher/model: | $(MINI)/vocoder/model
-	$(call TRAIN,text_to_audio,teacher) --vae_dir $(MINI)/autoencoder/model --vocoder_dir $(MINI)/vocoder/model
+$(MINI)/teacher/model: | $(MINI)/autoencoder/model
+	$(call TRAIN,text_to_audio,teacher) --vae_dir $(MINI)/autoencoder/model
 
 $(MINI)/student/model: | $(MINI)/teacher/model
-	$(call TRAIN,audiolcm_distill,student) --teacher_dir $(MINI)/teacher/model --vocoder_dir $(MINI)/vocoder/model
+	$(call TRAIN,audiolcm_distill,student) --teacher_dir $(MINI)/teacher/model
 
 $(MINI)/pipeline: | $(MINI)/student/model
-	$(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/student/model --data_dir $(TRAINING_DATA) --output_dir $@
+	$(call EXPORT,student)
+
+$(MINI)/teacher-pipeline: | $(MINI)/teacher/model
+	$(call EXPORT,teacher)
+
+EXPORT = $(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/$(1)/model --data_dir $(TRAINING_DATA) --output_dir $@
 
 # Script and recipe; the recipe's name is the stage's folder.
 TRAIN = $(BIN)/python training/train_$(1).py $(RECIPE)/$(2).json --data_dir $(TRAINING_DATA) \

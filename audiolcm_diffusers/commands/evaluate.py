@@ -50,6 +50,8 @@ BELONGS_TO = {
     "caption_column": "dataset_name",
     "teacher_steps": "teacher",
     "head": "classifier",
+    "model_card": "model",
+    "teacher_card": "teacher",
     "other_software": "compare",
 }
 WITH_COMPARE = ("compare", "other_software", "json", "command", "traceback")
@@ -132,6 +134,12 @@ def register(subparsers):
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="where the networks' features go (default: FOLDER/features)"
     )
+    parser.add_argument(
+        "--model-card",
+        metavar="FILE",
+        help="card of --model: its metrics are written to the metadata, as `model-index`; those there are replaced",
+    )
+    parser.add_argument("--teacher-card", metavar="FILE", help="the same for --teacher")
     parser.add_argument("--save-audio", action="store_true", help="keep the sounds, in FOLDER/audio")
     parser.add_argument(
         "--other-software", action="store_true", help="with --compare: whatever versions of software were used"
@@ -157,7 +165,10 @@ def run(args):
         models["teacher"] = find_model(args.teacher)
 
     from ..metrics.protocol import software_versions
+    from ..metrics.report import read_card, write_model_index
 
+    for path in cards_of(args).values():
+        read_card(path)
     dataset = open_dataset(args)
     clips, rates = read_references(dataset)
     clips, rates = chosen(clips, rates, args.num_clips, args.seed)
@@ -239,6 +250,8 @@ def run(args):
                 f"{row['name']}: {row['num_silent']} of {len(clips)} sounds are silent, below -60 dB."
             )
     write_results(args.output, results, plot=bool(settings))
+    for role, path in cards_of(args).items():
+        write_model_index(path, results, role)
     print_results(args, results)
 
 
@@ -284,6 +297,12 @@ def check_options(args):
     check_output(args.output)
     if (args.generated is None or args.teacher is not None) and importlib.util.find_spec("matplotlib") is None:
         raise ImportError("Pictures of metrics need matplotlib: `pip install matplotlib`.")
+
+
+def cards_of(args):
+    r"""`dict[str, str]`: The model cards that are to be changed, by the role of their model."""
+    cards = {"model": args.model_card, "teacher": args.teacher_card}
+    return {role: path for role, path in cards.items() if path is not None}
 
 
 def flags(names):

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 import torch
 from diffusers import DDIMScheduler
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from audiolcm_diffusers.commands import evaluate, main
@@ -92,9 +93,15 @@ def rows_of(report):
 
 
 def test_end_to_end(run, model, teacher, tmp_path):
+    card, card_of_teacher = tmp_path / "card.md", tmp_path / "teacher.md"
+    for path in (card, card_of_teacher):
+        path.write_text("---\nlicense: mit\n---\n# A model\n")
     report = run(
-        "out", "--model", model, "--steps", "1", "2", "--teacher", teacher, "--teacher-steps", "3", "--save-audio"
+        *("out", "--model", model, "--steps", "1", "2", "--teacher", teacher, "--teacher-steps", "3", "--save-audio"),
+        *("--model-card", str(card), "--teacher-card", str(card_of_teacher)),
     )
+    for path, num_settings in ((card, 2), (card_of_teacher, 1)):
+        assert len(ModelCard.load(path).data.eval_results) == num_settings * 4
     rows = rows_of(report)
     assert list(rows) == [
         "real against real",
@@ -266,6 +273,9 @@ def refuse(tmp_path, monkeypatch, capsys):
         (["--dataset", "d", "--split", "test"], "--split belongs to --dataset-name"),
         (["--dataset", "d", "--teacher-steps", "9"], "--teacher-steps belongs to --teacher"),
         (["--dataset", "d", "--head", "sigmoid", "--clap", "c"], "--head belongs to --classifier"),
+        (["--dataset", "d", "--model-card", "c.md"], "--model-card belongs to --model"),
+        (["--dataset", "d", "--teacher-card", "c.md"], "--teacher-card belongs to --teacher"),
+        (["--dataset", "d", "--clap", "c", "--output", "o", "--model", "mini", "--model-card", "c.md"], "no file"),
         (["--dataset", "d", "--other-software"], "--other-software belongs to --compare"),
         (["--compare", "a", "b", "--seed", "0"], "takes no --seed"),
         (["--compare", "a", "b"], "no results in 'a'"),
