@@ -231,9 +231,8 @@ class TestGELU:
 class TestLearnedPositions:
     @pytest.fixture
     def make_learned(self, make_llama_transformer):
-        return lambda **config: make_llama_transformer(
-            **{"position_embedding": "learned", "num_positions": 13} | config
-        )
+        learned = {"position_embedding": "learned", "num_positions": 13}
+        return lambda **config: make_llama_transformer(**{**learned, **config})
 
     def test_are_added(self):
         embed = LLaMALearnedPosEmbed(3, 2)
