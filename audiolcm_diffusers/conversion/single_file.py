@@ -18,6 +18,9 @@ from .llama_transformer import llama_transformer_from_original
 # The whole checkpoint holds a teacher (`model.`), a student (`unet.`) and its average (`target_unet.`).
 STUDENT_PREFIX = "unet.diffusion_model."
 
+# What every LLaMA transformer in the authors' layout is made of.
+LLAMA_PARTS = {"position_embedding": "rope", "activation_fn": "swiglu", "norm_type": "rms_norm"}
+
 
 def student_weights(checkpoint: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
     r"""
@@ -47,7 +50,15 @@ def concat_transformer_config(
 def llama_transformer_weights(
     checkpoint: Mapping[str, torch.Tensor], config: Mapping[str, Any]
 ) -> dict[str, torch.Tensor]:
-    r"""Weights of the authors' layout under the names of [`LLaMATransformer1DModel`], which has the given config."""
+    r"""
+    Weights of the authors' layout under the names of [`LLaMATransformer1DModel`], which has the given config.
+
+    Raises:
+        ValueError: If the config has another `position_embedding`, `activation_fn` or `norm_type` than that layout.
+    """
+    for name, part in LLAMA_PARTS.items():
+        if config.get(name, part) != part:
+            raise ValueError(f"Weights of the authors' layout need {name}={part!r}, got {name}={config[name]!r}.")
     original_config = {"num_heads": config["num_attention_heads"]}
     # The only other entries that decide about shapes and cannot be read from the weights.
     original_config |= {key: config[key] for key in ("multiple_of", "ffn_dim_multiplier") if key in config}

@@ -23,6 +23,9 @@ from .transformer_inputs import check_transformer_inputs, expand_timestep
 
 
 QK_NORMS = (None, "layer_norm", "layer_norm_across_heads")
+POSITION_EMBEDDINGS = ("rope", "learned")
+ACTIVATION_FNS = ("swiglu", "gelu")
+NORM_TYPES = ("rms_norm", "layer_norm")
 TIMESTEP_CHANNELS = 256
 
 
@@ -58,6 +61,76 @@ class LLaMARMSNorm(nn.Module):
         # weight * (1 + scale) is one small row per sample: folding it saves two passes over the frames.
         modulation = (weight * (1.0 + scale.float())).unsqueeze(1)
         return torch.addcmul(shift.float().unsqueeze(1), normalised, modulation).to(hidden_states.dtype)
+
+
+class LLaMALayerNorm(nn.Module):
+    r"""
+    `(x - mean(x)) / sqrt(var(x) + eps) * weight + bias`, computed in float32 whatever the dtypes (LayerNorm,
+    arXiv:1607.06450, eq. 4). Takes the place of [`LLaMARMSNorm`], with the same modulation.
+
+    The result has the input's dtype, also where weight and bias are kept in another one.
+
+    Args:
+        dim (`int`): Width of the last dimension.
+        eps (`float`): Added to the variance.
+    """
+
+    def __init__(self, dim: int, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+
+    def forward(
+        self, hidden_states: torch.Tensor, shift: torch.Tensor | None = None, scale: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        r"""
+        Args:
+            hidden_states (`torch.Tensor` of shape `(batch_size, length, dim)`): What to normalise.
+            shift, scale (`torch.Tensor` of shape `(batch_size, dim)`, *optional*):
+                Adaptive modulation: the result is `normalised * (1 + scale) + shift`. Give both or neither.
+        """
+        weight, bias = self.weight.float(), self.bias.float()
+        if scale is None:
+            return F.layer_norm(hidden_states.float(), weight.shape, weight, bias, self.eps).to(hidden_states.dtype)
+        normalised = F.layer_norm(hidden_states.float(), weight.shape, None, None, self.eps)
+        # As in LLaMARMSNorm: small rows are folded to save passes over the frames.
+        factor = 1.0 + scale.float()
+        offset = torch.addcmul(shift.float(), bias, factor).unsqueeze(1)
+        return torch.addcmul(offset, normalised, (weight * factor).unsqueeze(1)).to(hidden_states.dtype)
+
+
+class LLaMALearnedPosEmbed(nn.Module):
+    r"""
+    A table of learned vectors, one a position, which are added to the frames (as in GPT and BERT, arXiv:1810.04805).
+
+    Args:
+        num_positions (`int`): Size of the table, and the longest input.
+        dim (`int`): Width of the frames.
+    """
+
+    def __init__(self, num_positions: int, dim: int):
+        super().__init__()
+        # GPT's and BERT's deviation: positions start out as a small part of a frame.
+        self.weight = nn.Parameter(0.02 * torch.randn(num_positions, dim))
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        r"""
+        Args:
+            hidden_states (`torch.Tensor` of shape `(batch_size, num_frames, dim)`): Frames.
+
+        Returns:
+            `torch.Tensor` of the shape and dtype of `hidden_states`.
+
+        Raises:
+            ValueError: If there are more frames than positions.
+        """
+        num_frames, num_positions = hidden_states.shape[1], self.weight.shape[0]
+        if num_frames > num_positions:
+            raise ValueError(
+                f"Expected at most num_positions={num_positions} frames, the size of the table, got {num_frames}."
+            )
+        return hidden_states + self.weight[:num_frames].to(hidden_states.dtype)
 
 
 class LLaMARotaryPosEmbed(nn.Module):
@@ -179,9 +252,9 @@ class LLaMAAttnProcessor:
 
 class LLaMAAttention(nn.Module, AttentionModuleMixin):
     r"""
-    Self-attention with rotary positions, to which attention to the text is added through a gate per head.
+    Self-attention, by default with rotary positions, to which attention to the text is added through a gate per head.
 
-    The same rotated queries attend to both; text keys carry no position. The gates are `tanh` of a parameter that
+    The same, rotated, queries attend to both; text keys carry no position. The gates are `tanh` of a parameter that
     starts at zero, so that training starts without text attention (LLaMA-Adapter, arXiv:2303.16199, eq. 6).
 
     Args:
@@ -189,7 +262,7 @@ class LLaMAAttention(nn.Module, AttentionModuleMixin):
         cross_attention_dim (`int`): Width of the text tokens.
         heads (`int`): Number of query heads.
         kv_heads (`int`): Number of key and value heads; each serves `heads / kv_heads` query heads.
-        dim_head (`int`): Width of a head, even.
+        dim_head (`int`): Width of a head, even where positions are rotary.
         qk_norm (`str`, *optional*):
             `"layer_norm"`: LayerNorm over the full width of queries, keys and text keys, before the heads are split.
     """
@@ -246,7 +319,8 @@ class LLaMAAttention(nn.Module, AttentionModuleMixin):
             encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): Text.
             encoder_attention_mask (`torch.Tensor` of shape `(batch_size, num_tokens)`, *optional*):
                 Boolean, true where a token is seen. A sample without any gets nothing from the text.
-            rotary_emb (`torch.Tensor` of shape `(num_frames, dim_head / 2, 2)`, *optional*): Cosines and sines.
+            rotary_emb (`torch.Tensor` of shape `(num_frames, dim_head / 2, 2)`, *optional*):
+                Cosines and sines; without, nothing is rotated.
             kwargs: What a processor of your own takes besides.
 
         Returns:
@@ -257,7 +331,7 @@ class LLaMAAttention(nn.Module, AttentionModuleMixin):
 
 class LLaMATransformer1DBlock(nn.Module):
     r"""
-    `x += gate1 * attention(norm(x, shift1, scale1))`, then `x += gate2 * swiglu(norm(x, shift2, scale2))`.
+    `x += gate1 * attention(norm(x, shift1, scale1))`, then `x += gate2 * ff(norm(x, shift2, scale2))`.
 
     Shifts, scales and gates are a linear function of `SiLU(temb)` that starts at zero, so that a fresh block is the
     identity (adaLN-Zero, DiT, arXiv:2212.09748, section 3.2).
@@ -270,7 +344,9 @@ class LLaMATransformer1DBlock(nn.Module):
         cross_attention_dim (`int`): Width of the text tokens.
         ff_inner_dim (`int`): Inner width of the feed-forward network.
         qk_norm (`str`, *optional*): See [`LLaMAAttention`].
-        norm_eps (`float`): Epsilon of the RMSNorms.
+        norm_eps (`float`): Epsilon of the norms.
+        activation_fn (`str`): `"swiglu"` or `"gelu"`, see [`LLaMATransformer1DModel`].
+        norm_type (`str`): `"rms_norm"` or `"layer_norm"`, see [`LLaMATransformer1DModel`].
     """
 
     def __init__(
@@ -283,10 +359,13 @@ class LLaMATransformer1DBlock(nn.Module):
         ff_inner_dim: int,
         qk_norm: str | None = None,
         norm_eps: float = 1e-5,
+        activation_fn: str = "swiglu",
+        norm_type: str = "rms_norm",
     ):
         super().__init__()
-        self.norm1 = LLaMARMSNorm(dim, norm_eps)
-        self.norm1_context = LLaMARMSNorm(cross_attention_dim, norm_eps)
+        norm_class = LLaMARMSNorm if norm_type == "rms_norm" else LLaMALayerNorm
+        self.norm1 = norm_class(dim, norm_eps)
+        self.norm1_context = norm_class(cross_attention_dim, norm_eps)
         self.attn = LLaMAAttention(
             query_dim=dim,
             cross_attention_dim=cross_attention_dim,
@@ -295,8 +374,8 @@ class LLaMATransformer1DBlock(nn.Module):
             dim_head=attention_head_dim,
             qk_norm=qk_norm,
         )
-        self.norm2 = LLaMARMSNorm(dim, norm_eps)
-        self.ff = FeedForward(dim, activation_fn="swiglu", inner_dim=ff_inner_dim, bias=False)
+        self.norm2 = norm_class(dim, norm_eps)
+        self.ff = FeedForward(dim, activation_fn=activation_fn, inner_dim=ff_inner_dim, bias=False)
         self.adaln = nn.Linear(dim, 6 * dim)
 
     def forward(
@@ -304,7 +383,7 @@ class LLaMATransformer1DBlock(nn.Module):
         hidden_states: torch.Tensor,
         encoder_hidden_states: torch.Tensor,
         temb: torch.Tensor,
-        rotary_emb: torch.Tensor,
+        rotary_emb: torch.Tensor | None = None,
         encoder_attention_mask: torch.Tensor | None = None,
         attention_kwargs: dict[str, Any] | None = None,
     ) -> torch.Tensor:
@@ -313,7 +392,8 @@ class LLaMATransformer1DBlock(nn.Module):
             hidden_states (`torch.Tensor` of shape `(batch_size, num_frames, dim)`): Frames.
             encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): Text.
             temb (`torch.Tensor` of shape `(batch_size, dim)`): Timestep, guidance and pooled caption.
-            rotary_emb (`torch.Tensor` of shape `(num_frames, attention_head_dim / 2, 2)`): Cosines and sines.
+            rotary_emb (`torch.Tensor` of shape `(num_frames, attention_head_dim / 2, 2)`, *optional*):
+                Cosines and sines; without, nothing is rotated.
             encoder_attention_mask (`torch.Tensor` of shape `(batch_size, num_tokens)`, *optional*): Boolean.
             attention_kwargs (`dict`, *optional*): Passed on to the attention processor.
 
@@ -344,6 +424,16 @@ def swiglu_inner_dim(dim: int, ffn_dim_multiplier: float | None = None, multiple
     return multiple_of * -(-inner_dim // multiple_of)
 
 
+def gelu_inner_dim(dim: int, ffn_dim_multiplier: float | None = None, multiple_of: int = 256) -> int:
+    r"""
+    Inner width at which a feed-forward network with GELU, two matrices, has as many parameters as SwiGLU's three.
+
+    Half as much again as [`swiglu_inner_dim`] of the same arguments, rounded up: the comparison of arXiv:2002.05202,
+    section 2.
+    """
+    return -(-3 * swiglu_inner_dim(dim, ffn_dim_multiplier, multiple_of) // 2)
+
+
 class LLaMATransformer1DModel(
     ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin, FromOriginalModelMixin, CacheMixin
 ):
@@ -351,14 +441,18 @@ class LLaMATransformer1DModel(
     The LLaMA-style transformer over latent audio frames of AudioLCM (arXiv:2406.00356, section 3.3).
 
     Beyond the paper's it takes a guidance embedding (`timestep_cond`), honours `encoder_attention_mask`, groups
-    queries (GQA, arXiv:2305.13245), and runs at any length: positions come from no table.
+    queries (GQA, arXiv:2305.13245), and runs at any length: by default positions come from no table.
+
+    What LLaMA (arXiv:2302.13971, section 2.2) changed in a transformer can be changed back, part by part, to see what
+    it does: rotary positions (`position_embedding`), SwiGLU (`activation_fn`) and RMSNorm (`norm_type`).
 
     Args:
         in_channels (`int`, defaults to 20): Channels of the latents.
         out_channels (`int`, *optional*): Channels of the prediction; as many as `in_channels` if not given.
         num_layers (`int`, defaults to 12): Number of blocks.
         num_attention_heads (`int`, defaults to 8): Number of query heads.
-        attention_head_dim (`int`, defaults to 72): Width of a head, even. The model's width is the product of both.
+        attention_head_dim (`int`, defaults to 72):
+            Width of a head, even where positions are rotary. The model's width is the product of both.
         num_key_value_heads (`int`, *optional*):
             Number of key and value heads, a divisor of `num_attention_heads`; as many if not given.
         cross_attention_dim (`int`, defaults to 1024): Width of the text tokens.
@@ -371,19 +465,34 @@ class LLaMATransformer1DModel(
         rope_theta (`float`, defaults to 10000.0): Base of the rotary frequencies.
         rope_scaling_factor (`float`, defaults to 1.0): Divides positions.
         rope_ntk_factor (`float`, defaults to 1.0): Multiplies `rope_theta`.
-        norm_eps (`float`, defaults to 1e-5): Epsilon of the RMSNorms.
+        norm_eps (`float`, defaults to 1e-5): Epsilon of the blocks' norms.
         ffn_dim_multiplier (`float`, *optional*): Multiplies the inner width of the feed-forward networks.
-        multiple_of (`int`, defaults to 256): The inner width is rounded up to a multiple of it.
+        multiple_of (`int`, defaults to 256):
+            The inner width, of SwiGLU, is rounded up to a multiple of it: two thirds of four times the model's width.
+        position_embedding (`str`, defaults to `"rope"`):
+            `"rope"`: queries and keys are rotated (RoFormer, arXiv:2104.09864). `"learned"`: a table of learned
+            vectors is added to the frames, once; nothing is rotated, and the `rope_…` arguments keep their defaults.
+        num_positions (`int`, *optional*):
+            Size of the table of `position_embedding="learned"`, and the most frames that such a model takes. Required
+            there, `None` otherwise.
+        activation_fn (`str`, defaults to `"swiglu"`):
+            Of the feed-forward networks: `"swiglu"` (arXiv:2002.05202, eq. 6), three matrices, or `"gelu"` (exact,
+            arXiv:1606.08415), two matrices whose inner width is half as much again, for as many parameters.
+        norm_type (`str`, defaults to `"rms_norm"`):
+            Of the blocks' norms: `"rms_norm"` (arXiv:1910.07467) or `"layer_norm"` (arXiv:1607.06450, with weight and
+            bias). Norms of queries, keys, pooled caption and output are LayerNorms either way.
 
     Raises:
-        ValueError: If a size is not positive, `attention_head_dim` is odd, `num_key_value_heads` does not divide
-            `num_attention_heads`, or `qk_norm` is unknown.
+        ValueError: If a size is not positive, `attention_head_dim` is odd with rotary positions,
+            `num_key_value_heads` does not divide `num_attention_heads`, one of `qk_norm`, `position_embedding`,
+            `activation_fn` and `norm_type` is unknown, `num_positions` is missing or not needed, or a `rope_…`
+            argument is given where nothing is rotated.
     """
 
     _supports_gradient_checkpointing = True
     _no_split_modules = ["LLaMATransformer1DBlock"]
     _repeated_blocks = ["LLaMATransformer1DBlock"]
-    _skip_layerwise_casting_patterns = ["time_embedding", "norm"]
+    _skip_layerwise_casting_patterns = ["time_embedding", "pos_embed", "norm"]
     # Guidance embeddings differ in digits that half precision does not have.
     _keep_in_fp32_modules = ["time_embedding"]
     _cp_plan = {
@@ -412,6 +521,10 @@ class LLaMATransformer1DModel(
         norm_eps: float = 1e-5,
         ffn_dim_multiplier: float | None = None,
         multiple_of: int = 256,
+        position_embedding: str = "rope",
+        num_positions: int | None = None,
+        activation_fn: str = "swiglu",
+        norm_type: str = "rms_norm",
     ):
         super().__init__()
         for name, value in {
@@ -429,10 +542,31 @@ class LLaMATransformer1DModel(
             "norm_eps": norm_eps,
             "ffn_dim_multiplier": ffn_dim_multiplier,
             "multiple_of": multiple_of,
+            "num_positions": num_positions,
         }.items():
             if value is not None and value <= 0:
                 raise ValueError(f"Expected {name} > 0, got {name}={value}.")
-        if attention_head_dim % 2 != 0:
+        for name, value, known in (
+            ("qk_norm", qk_norm, QK_NORMS),
+            ("position_embedding", position_embedding, POSITION_EMBEDDINGS),
+            ("activation_fn", activation_fn, ACTIVATION_FNS),
+            ("norm_type", norm_type, NORM_TYPES),
+        ):
+            if value not in known:
+                raise ValueError(f"Expected {name} to be one of {known}, got {value!r}.")
+        rotary = position_embedding == "rope"
+        if rotary != (num_positions is None):
+            raise ValueError(
+                "Expected num_positions with position_embedding='learned' alone, got "
+                f"position_embedding={position_embedding!r}, num_positions={num_positions}."
+            )
+        if not rotary and (rope_theta, rope_scaling_factor, rope_ntk_factor) != (10000.0, 1.0, 1.0):
+            raise ValueError(
+                "Learned positions rotate nothing: expected rope_theta=10000.0, rope_scaling_factor=1.0, "
+                f"rope_ntk_factor=1.0, got rope_theta={rope_theta}, rope_scaling_factor={rope_scaling_factor}, "
+                f"rope_ntk_factor={rope_ntk_factor}."
+            )
+        if rotary and attention_head_dim % 2 != 0:
             raise ValueError(
                 f"Rotary positions turn pairs: expected an even attention_head_dim, got {attention_head_dim}."
             )
@@ -442,18 +576,23 @@ class LLaMATransformer1DModel(
                 "Expected num_key_value_heads to divide num_attention_heads, got "
                 f"num_attention_heads={num_attention_heads}, num_key_value_heads={num_key_value_heads}."
             )
-        if qk_norm not in QK_NORMS:
-            raise ValueError(f"Expected qk_norm to be one of {QK_NORMS}, got {qk_norm!r}.")
 
         dim = num_attention_heads * attention_head_dim
         self.out_channels = in_channels if out_channels is None else out_channels
+        inner_dim_of = swiglu_inner_dim if activation_fn == "swiglu" else gelu_inner_dim
 
         self.proj_in = nn.Linear(in_channels, dim)
         self.time_proj = Timesteps(TIMESTEP_CHANNELS, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(TIMESTEP_CHANNELS, dim, cond_proj_dim=time_cond_proj_dim)
         self.caption_norm = nn.LayerNorm(cross_attention_dim, eps=1e-5)
         self.caption_proj = nn.Linear(cross_attention_dim, dim)
-        self.rope = LLaMARotaryPosEmbed(attention_head_dim, rope_theta, rope_scaling_factor, rope_ntk_factor)
+        self.rope = self.pos_embed = None
+        if rotary:
+            self.rope = LLaMARotaryPosEmbed(attention_head_dim, rope_theta, rope_scaling_factor, rope_ntk_factor)
+        else:
+            self.pos_embed = LLaMALearnedPosEmbed(num_positions, dim)
+            # Every rank adds the positions to all frames, before the first block's input is split.
+            self._cp_plan = {name: plan for name, plan in self._cp_plan.items() if name != "rope"}
         self.transformer_blocks = nn.ModuleList(
             [
                 LLaMATransformer1DBlock(
@@ -462,9 +601,11 @@ class LLaMATransformer1DModel(
                     num_key_value_heads=num_key_value_heads,
                     attention_head_dim=attention_head_dim,
                     cross_attention_dim=cross_attention_dim,
-                    ff_inner_dim=swiglu_inner_dim(dim, ffn_dim_multiplier, multiple_of),
+                    ff_inner_dim=inner_dim_of(dim, ffn_dim_multiplier, multiple_of),
                     qk_norm=qk_norm,
                     norm_eps=norm_eps,
+                    activation_fn=activation_fn,
+                    norm_type=norm_type,
                 )
                 for _ in range(num_layers)
             ]
@@ -524,8 +665,8 @@ class LLaMATransformer1DModel(
             `(batch_size, out_channels, num_frames)`.
 
         Raises:
-            ValueError: If a shape or dtype does not fit, or if the model has no guidance embedding for
-                `timestep_cond`.
+            ValueError: If a shape or dtype does not fit, there are more frames than learned positions, or the model
+                has no guidance embedding for `timestep_cond`.
         """
         check_transformer_inputs(
             hidden_states,
@@ -538,7 +679,11 @@ class LLaMATransformer1DModel(
         )
         timestep = expand_timestep(timestep, hidden_states.shape[0], hidden_states.device)
         hidden_states = self.proj_in(hidden_states.transpose(1, 2))
-        rotary_emb = self.rope(hidden_states)
+        rotary_emb = None
+        if self.rope is not None:
+            rotary_emb = self.rope(hidden_states)
+        else:
+            hidden_states = self.pos_embed(hidden_states)
 
         if encoder_attention_mask is None:
             pooled = encoder_hidden_states.mean(dim=1)

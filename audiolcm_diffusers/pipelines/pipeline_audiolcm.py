@@ -88,8 +88,8 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         default_audio_length_in_s (`float`, defaults to 10.0):
             Seconds of sound made where a call names no length; the length that the model was trained on.
         max_audio_length_in_s (`float`, defaults to 300.0):
-            Longest sound that a call may ask for, in seconds. The positions of a [`ConcatTransformer1DModel`] limit
-            it further.
+            Longest sound that a call may ask for, in seconds. The positions of a [`ConcatTransformer1DModel`], and
+            those that a [`LLaMATransformer1DModel`] has learned, limit it further.
 
     Any text stream may be `None`; all text parts may be where calls pass `prompt_embeds`.
     """
@@ -414,6 +414,8 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         """
         samples_per_frame = self.hop_length * self.latent_hop
         max_positions = self.transformer.config.get("max_position_embeddings", None)
+        # A LLaMA transformer's learned positions are the frames' alone.
+        max_frames = self.transformer.config.get("num_positions", None)
         max_samples = math.floor(self.config.max_audio_length_in_s * self.sampling_rate)
         if max_positions is not None:
             # One position is the timestep's.
@@ -423,6 +425,7 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
                     f"Expected at most {max_positions - 2} text tokens, which leave one of this transformer's "
                     f"{max_positions} positions for sound, got {num_text_tokens}."
                 )
+        if max_frames is not None:
             max_samples = min(max_samples, max_frames * samples_per_frame)
 
         if audio_length_in_s is not None:

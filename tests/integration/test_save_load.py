@@ -133,8 +133,14 @@ class TestPipeline:
 
 
 class TestModels:
-    @pytest.fixture(params=["vae", "projection", "llama_transformer", "concat_transformer", "vocoder"])
+    @pytest.fixture(
+        params=["vae", "projection", "llama_transformer", "plain_transformer", "concat_transformer", "vocoder"]
+    )
     def model(self, request):
+        if request.param == "plain_transformer":
+            return request.getfixturevalue("make_llama_transformer")(
+                position_embedding="learned", num_positions=5, activation_fn="gelu", norm_type="layer_norm"
+            )
         return request.getfixturevalue(f"make_{request.param}")()
 
     @pytest.mark.parametrize("by_name", [True, False])
@@ -165,6 +171,18 @@ class TestModels:
         model.save_pretrained(tmp_path, max_shard_size="20KB")
         assert len(list(tmp_path.glob("*.safetensors"))) > 1
         assert_same(run(LLaMATransformer1DModel.from_pretrained(tmp_path)), run(model))
+
+    def test_a_config_from_before_the_options_loads(self, make_llama_transformer, tmp_path):
+        """A config that says nothing of positions, activation and norms means LLaMA's."""
+        model = make_llama_transformer()
+        model.save_pretrained(tmp_path)
+        config = json.loads((tmp_path / "config.json").read_text())
+        for name in ("position_embedding", "num_positions", "activation_fn", "norm_type"):
+            del config[name]
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        loaded = LLaMATransformer1DModel.from_pretrained(tmp_path)
+        assert public_config(loaded) == public_config(model)
+        assert_same(run(loaded), run(model))
 
 
 class TestScheduler:
@@ -207,12 +225,28 @@ class TestSingleFile:
         with torch.no_grad():
             assert relative_error(model(*inputs).sample, expected) < 1e-5
 
-    def test_our_own_weights(self, make_llama_transformer, tmp_path):
-        model = make_llama_transformer()
+    PARTS = (
+        {"position_embedding": "learned", "num_positions": 5},
+        {"activation_fn": "gelu"},
+        {"norm_type": "layer_norm"},
+    )
+
+    @pytest.mark.parametrize("parts", [{}, *PARTS])
+    def test_our_own_weights(self, make_llama_transformer, tmp_path, parts):
+        model = make_llama_transformer(**parts)
         model.save_pretrained(tmp_path)
         file = tmp_path / "diffusion_pytorch_model.safetensors"
         loaded = LLaMATransformer1DModel.from_single_file(str(file), config=str(tmp_path))
         assert_same(run(loaded), run(model))
+
+    @pytest.mark.parametrize("parts", PARTS)
+    def test_published_weights_have_the_published_parts(self, load_reference, make_llama_transformer, tmp_path, parts):
+        tensors, _ = load_reference("llama_transformer")
+        weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
+        make_llama_transformer(**parts).save_config(tmp_path)
+        name, value = next(iter(parts.items()))
+        with pytest.raises(ValueError, match=f"the authors' layout need {name}='.*', got {name}='{value}'"):
+            LLaMATransformer1DModel.from_single_file(weights, config=str(tmp_path))
 
 
 class TestDamage:

@@ -537,6 +537,32 @@ def test_a_student_goes_on_from_a_student(trained, data_dir, tmp_path):
     torch.testing.assert_close(weights, torch.cat([start[name].flatten() for name in sorted(start)]))
 
 
+def test_a_student_has_the_parts_of_its_teacher(trained, data_dir, tmp_path):
+    """0.512 s are 16 latent frames of 512 samples, as many as there are positions."""
+    parts = {"position_embedding": "learned", "num_positions": 16, "activation_fn": "gelu", "norm_type": "layer_norm"}
+    run_script(
+        "train_text_to_audio",
+        "TextToAudioConfig",
+        output_dir=tmp_path / "teacher",
+        vae_dir=trained / "vae/model",
+        vocab_size=120,
+        transformer_config=json.dumps({**TRANSFORMER, **parts}),
+        text_encoder_config=json.dumps(TEXT_ENCODER),
+        gradient_checkpointing=True,
+        data_dir=data_dir,
+        max_train_steps=2,
+        durations_s="0.512",
+        duration_shares="1",
+    )
+    distil(trained, data_dir, tmp_path / "student", teacher_dir=tmp_path / "teacher/model", max_train_steps=2)
+    pipe = AudioLCMPipeline.from_pretrained(tmp_path / "student/model")
+    assert pipe.is_student
+    assert parts.items() <= dict(pipe.transformer.config).items()
+    assert pipe("a tone", output_type="latent").audios.shape == (1, 4, 16)
+    with pytest.raises(ValueError, match="at most 0.512 s, the limit of this model, got 0.513 s"):
+        pipe("a tone", audio_length_in_s=0.513)
+
+
 def test_no_layer_of_that_name_is_told_with_those_there_are(trained, data_dir, tmp_path):
     with pytest.raises(ValueError, match=r"ends of proj_in, .*attn.to_q.*, got 'to_q,query'"):
         distil(trained, data_dir, tmp_path / "run", lora_rank=2, lora_target_modules="to_q,query")

@@ -15,15 +15,27 @@ from audiolcm_diffusers.consistency import guidance_embedding
 MASK = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=torch.bool)
 
 
-@pytest.fixture(params=["llama", "llama with grouped queries and normalised keys", "concat"])
+LLAMAS = {
+    "llama": {},
+    "llama with grouped queries and normalised keys": {
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "qk_norm": "layer_norm",
+    },
+    "llama with learned positions, GELU and LayerNorm": {
+        "position_embedding": "learned",
+        "num_positions": 13,
+        "activation_fn": "gelu",
+        "norm_type": "layer_norm",
+    },
+}
+
+
+@pytest.fixture(params=[*LLAMAS, "concat"])
 def make_transformer(request, make_llama_transformer, make_concat_transformer):
     if request.param == "concat":
         return make_concat_transformer
-    if request.param == "llama":
-        return make_llama_transformer
-    return lambda **config: make_llama_transformer(
-        **{"num_attention_heads": 4, "num_key_value_heads": 2, "qk_norm": "layer_norm", **config}
-    )
+    return lambda **config: make_llama_transformer(**{**LLAMAS[request.param], **config})
 
 
 @pytest.fixture

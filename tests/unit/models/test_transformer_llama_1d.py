@@ -7,8 +7,11 @@ import torch
 from audiolcm_diffusers import LLaMATransformer1DModel
 from audiolcm_diffusers.consistency import guidance_embedding
 from audiolcm_diffusers.models.transformer_llama_1d import (
+    LLaMALayerNorm,
+    LLaMALearnedPosEmbed,
     LLaMARMSNorm,
     LLaMARotaryPosEmbed,
+    gelu_inner_dim,
     rotate_pairs,
     swiglu_inner_dim,
 )
@@ -69,6 +72,16 @@ class TestConfig:
             ({"norm_eps": 0.0}, "Expected norm_eps > 0, got"),
             ({"ffn_dim_multiplier": 0.0}, "Expected ffn_dim_multiplier > 0, got"),
             ({"multiple_of": 0}, "Expected multiple_of > 0, got"),
+            ({"position_embedding": "sine"}, "position_embedding to be one of .*'learned'.*, got 'sine'"),
+            ({"position_embedding": "learned"}, "position_embedding='learned', num_positions=None"),
+            ({"num_positions": 156}, "position_embedding='rope', num_positions=156"),
+            ({"position_embedding": "learned", "num_positions": 0}, "Expected num_positions > 0, got num_positions=0"),
+            (
+                {"position_embedding": "learned", "num_positions": 156, "rope_ntk_factor": 2.0},
+                "expected .* rope_ntk_factor=1.0, got .* rope_ntk_factor=2.0",
+            ),
+            ({"activation_fn": "relu"}, "activation_fn to be one of .*'gelu'.*, got 'relu'"),
+            ({"norm_type": "group_norm"}, "norm_type to be one of .*'layer_norm'.*, got 'group_norm'"),
         ],
     )
     def test_an_impossible_value_is_quoted(self, config, message):
@@ -79,7 +92,16 @@ class TestConfig:
         assert run(make_llama_transformer(), inputs).shape == (2, 4, 13)
         assert run(make_llama_transformer(out_channels=3), inputs).shape == (2, 3, 13)
 
-    def test_a_model_to_be_trained_predicts_zero(self, inputs):
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            {},
+            {"position_embedding": "learned", "num_positions": 13},
+            {"activation_fn": "gelu"},
+            {"norm_type": "layer_norm"},
+        ],
+    )
+    def test_a_model_to_be_trained_predicts_zero(self, inputs, parts):
         """Modulations and output start at zero, as published, once asked for; a fresh model is random."""
         model = LLaMATransformer1DModel(
             in_channels=4,
@@ -89,6 +111,7 @@ class TestConfig:
             cross_attention_dim=16,
             time_cond_proj_dim=256,
             multiple_of=8,
+            **parts,
         )
         assert run(model, inputs).abs().min() > 0
         model.initialize_weights()
@@ -102,6 +125,35 @@ class TestConfig:
         assert swiglu_inner_dim(64, multiple_of=8) == 176
         # floor(170 * 0.5) = 85
         assert swiglu_inner_dim(64, ffn_dim_multiplier=0.5, multiple_of=8) == 88
+
+    def test_gelu_inner_dim(self):
+        # 3/2 of 1536, 176 and 88, and of floor(2 * 4 * 64 / 3 * 0.1) = 17, rounded up
+        assert gelu_inner_dim(576) == 2304
+        assert gelu_inner_dim(64, multiple_of=8) == 264
+        assert gelu_inner_dim(64, ffn_dim_multiplier=0.5, multiple_of=8) == 132
+        assert gelu_inner_dim(64, ffn_dim_multiplier=0.1, multiple_of=1) == 26
+
+    def test_parts_and_parameters(self, make_llama_transformer):
+        """
+        GELU's two matrices of half as much width again have as many parameters as SwiGLU's three. Each of the three
+        norms of the two blocks has a bias more, of width 16 like frames and text; a table has 13 x 16 entries more.
+        """
+
+        def count(**parts):
+            return sum(parameter.numel() for parameter in make_llama_transformer(**parts).parameters())
+
+        llama = count()
+        assert count(activation_fn="gelu") == llama
+        assert count(norm_type="layer_norm") == llama + 2 * 3 * 16
+        assert count(position_embedding="learned", num_positions=13) == llama + 13 * 16
+
+    def test_defaults_have_llamas_parts(self, make_llama_transformer, inputs):
+        """Named or not, and under the same keys."""
+        model = make_llama_transformer()
+        named = make_llama_transformer(position_embedding="rope", activation_fn="swiglu", norm_type="rms_norm")
+        assert list(model.state_dict()) == list(named.state_dict())
+        assert not [name for name in model.state_dict() if "pos_embed" in name or name.endswith("norm1.bias")]
+        assert torch.equal(run(model, inputs), run(named, inputs))
 
 
 class TestRMSNorm:
@@ -121,6 +173,120 @@ class TestRMSNorm:
         normalised = norm(x)
         assert normalised.dtype == torch.float16
         torch.testing.assert_close(normalised.float(), x.sign().float(), atol=2e-3, rtol=0)
+
+
+class TestLayerNorm:
+    def test_by_hand(self):
+        """
+        (3, 5) lies at -1 and 1 around its mean in deviations. Weight 2, bias 3, scale 1 and shift 10 make it
+        10 + (1 + 1) (2 x + 3).
+        """
+        norm = LLaMALayerNorm(2, eps=1e-12)
+        x, deviations = torch.tensor([[[3.0, 5.0]]]), torch.tensor([[[-1.0, 1.0]]])
+        torch.testing.assert_close(norm(x), deviations)
+        norm.weight.data.fill_(2.0)
+        norm.bias.data.fill_(3.0)
+        torch.testing.assert_close(norm(x), 2 * deviations + 3)
+        modulated = norm(x, shift=torch.full((1, 2), 10.0), scale=torch.ones(1, 2))
+        torch.testing.assert_close(modulated, 10 + 2 * (2 * deviations + 3))
+
+    def test_a_constant_makes_no_difference(self):
+        """Which it does to an RMSNorm."""
+        x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(0))
+        for norm, same in ((LLaMALayerNorm(8, eps=1e-5), True), (LLaMARMSNorm(8, eps=1e-5), False)):
+            assert torch.allclose(norm(x + 3.0), norm(x), atol=1e-5) is same
+
+    def test_half_precision_is_computed_in_float32(self):
+        """300^2 is more than float16 holds, (1e-4)^2 is less."""
+        norm = LLaMALayerNorm(2, eps=1e-12).half()
+        x = torch.tensor([[[300.0, -300.0]], [[1e-4, -1e-4]]], dtype=torch.float16)
+        for normalised in (norm(x), norm(x, shift=torch.zeros(2, 2).half(), scale=torch.zeros(2, 2).half())):
+            assert normalised.dtype == torch.float16
+            torch.testing.assert_close(normalised.float(), x.sign().float(), atol=2e-3, rtol=0)
+
+    def test_a_model_has_it_in_every_place(self, make_llama_transformer, inputs, relative_error):
+        """A constant added to every text token leaves a model of LayerNorms as it is, also its pooled caption."""
+        text = inputs["encoder_hidden_states"]
+        for norm_type, same in (("layer_norm", True), ("rms_norm", False)):
+            model = make_llama_transformer(norm_type=norm_type)
+            shifted = run(model, inputs, encoder_hidden_states=text + 1.0)
+            assert (relative_error(shifted, run(model, inputs)) < 1e-5) is same
+        block = make_llama_transformer(norm_type="layer_norm").transformer_blocks[1]
+        assert {type(norm) for norm in (block.norm1, block.norm1_context, block.norm2)} == {LLaMALayerNorm}
+
+
+class TestGELU:
+    @torch.no_grad()
+    def test_by_hand(self, make_llama_transformer):
+        """gelu(x) = x P(X < x) for a normal X: of 1 that is 0.841345, which identities lead through."""
+        ff = make_llama_transformer(activation_fn="gelu", ffn_dim_multiplier=0.2).transformer_blocks[0].ff
+        # floor(0.2 * floor(2 * 4 * 16 / 3)) = 8 for SwiGLU
+        assert ff.net[0].proj.weight.shape == (12, 16)
+        ff.net[0].proj.weight.copy_(torch.eye(12, 16))
+        ff.net[2].weight.copy_(torch.eye(16, 12))
+        expected = torch.cat([torch.full((12,), 0.841345), torch.zeros(4)])
+        torch.testing.assert_close(ff(torch.ones(1, 1, 16)).flatten(), expected, atol=1e-6, rtol=0)
+
+
+class TestLearnedPositions:
+    @pytest.fixture
+    def make_learned(self, make_llama_transformer):
+        learned = {"position_embedding": "learned", "num_positions": 13}
+        return lambda **config: make_llama_transformer(**{**learned, **config})
+
+    def test_are_added(self):
+        embed = LLaMALearnedPosEmbed(3, 2)
+        embed.weight.data = torch.arange(6.0).view(3, 2)
+        added = embed(torch.ones(1, 2, 2, dtype=torch.bfloat16))
+        assert added.dtype == torch.bfloat16
+        assert added.tolist() == [[[1.0, 2.0], [3.0, 4.0]]]
+
+    def test_frames_know_their_order_by_the_table_alone(self, make_learned, inputs, relative_error):
+        """Nothing else knows it: without the table, the output of frames in another order is in that order."""
+        model = make_learned()
+        order = torch.randperm(13, generator=torch.Generator().manual_seed(0))
+        frames = inputs["hidden_states"]
+
+        def moved_error():
+            moved = run(model, inputs, hidden_states=frames[:, :, order])
+            return relative_error(moved, run(model, inputs)[:, :, order])
+
+        model.pos_embed.weight.data.mul_(50.0)
+        assert moved_error() > 1e-2
+        model.pos_embed.weight.data.zero_()
+        assert moved_error() < 1e-5
+
+    def test_a_frame_and_its_position_trade_places(self, make_learned, inputs, relative_error):
+        """Frames in another order with their vectors are the same set of tokens."""
+        model = make_learned()
+        order = torch.randperm(13, generator=torch.Generator().manual_seed(0))
+        expected = run(model, inputs)[:, :, order]
+        model.pos_embed.weight.data = model.pos_embed.weight.data[order]
+        moved = run(model, inputs, hidden_states=inputs["hidden_states"][:, :, order])
+        assert relative_error(moved, expected) < 1e-5
+
+    def test_a_shorter_input_takes_the_first(self, make_learned, inputs):
+        model, shorter = make_learned(), make_learned(num_positions=5)
+        weights = model.state_dict()
+        weights["pos_embed.weight"] = weights["pos_embed.weight"][:5]
+        shorter.load_state_dict(weights)
+        frames = inputs["hidden_states"][:, :, :5]
+        assert torch.equal(run(model, inputs, hidden_states=frames), run(shorter, inputs, hidden_states=frames))
+
+    def test_a_longer_input_is_refused(self, make_learned, inputs):
+        with pytest.raises(ValueError, match="at most num_positions=12 frames, the size of the table, got 13"):
+            run(make_learned(num_positions=12), inputs)
+
+    def test_heads_may_be_of_odd_width(self, make_learned, inputs):
+        assert run(make_learned(attention_head_dim=7), inputs).isfinite().all()
+
+    @pytest.mark.parametrize("learned", [True, False])
+    def test_ranks_split_what_is_there(self, make_learned, make_llama_transformer, learned):
+        """Rotations are split as frames are; learned positions are added before."""
+        model = make_learned() if learned else make_llama_transformer()
+        assert list(model._cp_plan) == ([] if learned else ["rope"]) + ["transformer_blocks.0", "proj_out"]
+        modules = dict(model.named_modules())
+        assert all(name in modules for name in model._cp_plan)
 
 
 class TestRotaryPositions:
@@ -263,10 +429,17 @@ class TestTimestepAndGuidance:
         without = run(model, inputs, timestep_cond=None)
         assert (run(model, inputs) - without)[0].abs().max() > 1e-3
 
-    def test_a_fresh_guidance_embedding_changes_nothing(self, make_llama_transformer, inputs):
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            {},
+            {"position_embedding": "learned", "num_positions": 13, "activation_fn": "gelu", "norm_type": "layer_norm"},
+        ],
+    )
+    def test_a_fresh_guidance_embedding_changes_nothing(self, make_llama_transformer, inputs, parts):
         """A student that takes over a teacher's weights starts out as the teacher."""
-        teacher = make_llama_transformer(time_cond_proj_dim=None)
-        student = make_llama_transformer()
+        teacher = make_llama_transformer(time_cond_proj_dim=None, **parts)
+        student = LLaMATransformer1DModel.from_config({**teacher.config, "time_cond_proj_dim": 256})
         student.initialize_weights()
         missing, unexpected = student.load_state_dict(teacher.state_dict(), strict=False)
         assert missing == ["time_embedding.cond_proj.weight"]

@@ -240,6 +240,14 @@ class TestTableOfPositions:
         with pytest.raises(ValueError, match="at most 79 text tokens, .* 81 positions for sound, got 80"):
             pipe("a dog")
 
+    def test_learned_positions_are_for_frames_alone(self, make_pipeline, make_llama_transformer):
+        """119 frames of 512 samples are 3.808 s, whatever the text."""
+        transformer = make_llama_transformer(position_embedding="learned", num_positions=119)
+        pipe = make_pipeline(transformer=transformer)
+        assert pipe("a dog", output_type="latent").audios.shape == (1, 4, 119)
+        with pytest.raises(ValueError, match="at most 3.808 s, the limit of this model, got 3.809 s"):
+            forbid_models(pipe)("a dog", audio_length_in_s=3.809)
+
     def test_streams_must_be_of_equal_length(self, make_pipeline, make_concat_transformer, make_tokenizer):
         for replacement, got in (
             ({"text_encoder": None, "tokenizer": None}, "got None and 40 tokens"),
