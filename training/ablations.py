@@ -13,6 +13,7 @@ it was stopped, the command trains and judges what is missing. `runs/ablations/a
 import dataclasses
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -275,8 +276,22 @@ def chosen_rows(rows, only):
 
 
 def run_script(script, flags, what):
-    """Run a training script in a process of its own: nothing of one row reaches the next."""
-    status = subprocess.run([sys.executable, str(script), *flags]).returncode
+    """
+    Run a training script in a process of its own: nothing of one row reaches the next. Where this process is asked to
+    stop, so is the script, which saves a checkpoint.
+
+    Raises:
+        RuntimeError: If it fails.
+        SystemExit: With status 143, if SIGTERM arrives.
+    """
+    process = subprocess.Popen([sys.executable, str(script), *flags])
+    handler_before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        status = process.wait()
+    finally:
+        process.terminate()
+        process.wait()
+        signal.signal(signal.SIGTERM, handler_before)
     if status != 0:
         raise RuntimeError(f"{what} ended with status {status}; what it wrote stands above. Rows before it are kept.")
 

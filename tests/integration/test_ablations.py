@@ -4,6 +4,10 @@
 import csv
 import json
 import math
+import os
+import signal
+import threading
+import time
 from dataclasses import asdict
 
 import pytest
@@ -143,6 +147,38 @@ def test_only_names_groups_and_rows(ablations, read):
         ablations.chosen_rows(rows, ["k-50"])
 
 
+def test_a_script_is_stopped_with_the_command(ablations, tmp_path):
+    script, started, saved = (tmp_path / name for name in ("script.py", "started", "saved"))
+    script.write_text(
+        "import pathlib, signal, sys, time\n"
+        "def stop(number, frame):\n"
+        "    pathlib.Path(sys.argv[2]).touch()\n"
+        "    sys.exit(143)\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "pathlib.Path(sys.argv[1]).touch()\n"
+        "time.sleep(60)\n"
+    )
+
+    def ask_to_stop():
+        while not started.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    asking = threading.Thread(target=ask_to_stop, daemon=True)
+    asking.start()
+    with pytest.raises(SystemExit, match="143"):
+        ablations.run_script(script, [str(started), str(saved)], "The training of a row")
+    asking.join()
+    assert saved.exists() and signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_script_that_fails_is_named(ablations, tmp_path):
+    (tmp_path / "script.py").write_text("raise SystemExit(3)")
+    with pytest.raises(RuntimeError, match="The training of student/l2 ended with status 3"):
+        ablations.run_script(tmp_path / "script.py", [], "The training of student/l2")
+
+
 @pytest.fixture
 def eval_dir(tmp_path):
     folder = tmp_path / "validation"
@@ -163,15 +199,22 @@ def test_two_rows_from_training_to_table(ablations, trained, data_dir, eval_dir,
     torch.manual_seed(0)
     make_judge(["a noise", "a tone"], num_frames=16, widths=(8, 8, 8, 8)).save_pretrained(tmp_path / "judge")
     options = distillation_options(trained, data_dir, "decided by the command")
-    del options["data_dir"], options["output_dir"]
+    for name in ("data_dir", "output_dir", "durations_s", "duration_shares"):
+        del options[name]
     options = {name: str(value) for name, value in options.items()}
     (tmp_path / "student.json").write_text(json.dumps({**options, "max_train_steps": 9, "seconds_per_batch": 0.512}))
     recipe = {
+        "cache": {
+            "pipeline_dir": str(trained / "teacher/model"),
+            "durations_s": "0.256",
+            "duration_shares": "1",
+            "examples_per_clip": 2,
+        },
         "groups": {
             "student": {
                 "script": "train_audiolcm_distill.py",
                 "recipe": str(tmp_path / "student.json"),
-                "options": {"max_train_steps": 1},
+                "options": {"max_train_steps": 2},
                 "evaluation": {"num_inference_steps": 2, "guidance_scale": 5.0, "audio_length_in_s": 0.256},
                 "rows": {
                     "baseline": {"label": "as it is", "options": {}},
@@ -179,7 +222,7 @@ def test_two_rows_from_training_to_table(ablations, trained, data_dir, eval_dir,
                     "ddim": {"label": "two steps", "options": {"num_solver_steps": 2}},
                 },
             }
-        }
+        },
     }
 
     def run(**more):
@@ -194,42 +237,35 @@ def test_two_rows_from_training_to_table(ablations, trained, data_dir, eval_dir,
             **more,
         )
         ablations.main(config)
-        return config
+        return ablations.read_recipe(config)[1]
 
-    # Nothing is finished, and nothing to be judged; then the baseline is, which was trained by its script alone.
     with pytest.raises(ValueError, match="No row .* is finished"):
         run(evaluate_only=True)
-    config = ablations.AblationsConfig(
-        recipe=str(tmp_path / "ablations.json"), data_dir=str(data_dir), eval_dir="e", classifier="j",
-        output_dir=str(tmp_path / "out"),
-    )  # fmt: skip
-    _, rows = ablations.read_recipe(config)
+    # One row by the command, with the cache; another by its script, as the command would run it.
+    rows = run(data_dir=str(data_dir), only=["student/l2"])
     script = load_script("train_audiolcm_distill")
     script.main(parse_config(script.DistillationConfig, rows[0].flags))
-    files = [tmp_path / "out/student/baseline" / name for name in ("log.jsonl", "model/model_index.json")]
-    before = [path.stat().st_mtime_ns for path in files]
+    logs = [tmp_path / f"out/student/{name}/log.jsonl" for name in ("baseline", "l2")]
+    kept = [*logs, logs[1].with_name("results.json")]
+    before = [path.stat().st_mtime_ns for path in kept]
+    # What is finished is neither trained nor judged again.
     run(data_dir=str(data_dir), only=["student/baseline", "student/l2"])
-    assert [path.stat().st_mtime_ns for path in files] == before
+    assert [path.stat().st_mtime_ns for path in kept] == before
     assert json.loads((tmp_path / "out/student/l2/config.json").read_text())["loss_type"] == "l2"
 
     (group,) = json.loads((tmp_path / "out/ablations.json").read_text())["groups"].values()
     assert [row["name"] for row in group["rows"]] == ["baseline", "l2"] and group["missing"] == ["ddim"]
-    assert group["budget"] == {"max_train_steps": 1, "seconds_per_batch": 0.512, "gradient_accumulation_steps": 1}
+    assert group["budget"] == {"max_train_steps": 2, "seconds_per_batch": 0.512, "gradient_accumulation_steps": 1}
     for row in group["rows"]:
         assert row["metrics"].keys() == {"fad", "kl", "is", "acc"}
         assert all(estimate["low"] <= estimate["high"] for estimate in row["metrics"].values())
     table = (tmp_path / "out/ablations.md").read_text()
-    assert "`train_audiolcm_distill.py`, 1 steps of 0.512 s of sound for every row" in table
+    assert "`train_audiolcm_distill.py`, 2 steps of 0.512 s of sound for every row" in table
     assert "\n| | FAD ↓ | KL ↓ | IS ↑ | named ↑ |\n" in table and "\n| l2: squared loss | " in table
     assert "Judged with 2 steps, guidance scale 5." in table and "Not trained yet: ddim." in table
 
-    # Whatever is judged is not judged again; two rows' folders can be compared.
-    results = [tmp_path / f"out/student/{name}/results.json" for name in ("baseline", "l2")]
-    before = [path.stat().st_mtime_ns for path in results]
-    run(evaluate_only=True)
-    assert [path.stat().st_mtime_ns for path in results] == before
     capsys.readouterr()
-    assert audiolcm(["evaluate", "--compare", *(str(path.parent) for path in results)]) == 0
+    assert audiolcm(["evaluate", "--compare", *(str(path.parent) for path in logs)]) == 0
     assert "| model, 2 steps, scale 5 | FAD ↓ |" in capsys.readouterr().out
 
     # A finished row is not taken for one of other options.
