@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint format clean mini
+.PHONY: demo test lint format clean mini ablations
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -31,7 +31,8 @@ clean:
 # training script: FLAGS="--max_train_steps 10".
 MINI := runs/mini
 RECIPE := training/recipes/mini
-TRAINING_DATA = $(or $(DATA),$(error name the data: make mini DATA=FOLDER))/train
+FOLDER = $(or $(DATA),$(error name the data: make $(MAKECMDGOALS) DATA=FOLDER))
+TRAINING_DATA = $(FOLDER)/train
 mini: $(MINI)/pipeline $(MINI)/teacher-pipeline
 
 $(MINI)/autoencoder/model: | $(VENV)/installed-for-training
@@ -50,6 +51,17 @@ $(MINI)/teacher-pipeline: | $(MINI)/teacher/model
 	$(call EXPORT,teacher)
 
 EXPORT = $(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/$(1)/model --data_dir $(TRAINING_DATA) --output_dir $@
+
+# Short trainings that differ in one choice each, judged alike: `runs/ablations/ablations.md`. Whatever is stopped goes on
+# where it was. FLAGS reach training/ablations.py: FLAGS="--only student".
+JUDGE := runs/judge
+ablations: | $(JUDGE)/model
+	$(BIN)/python training/ablations.py --recipe $(RECIPE)/ablations.json --data_dir $(TRAINING_DATA) \
+	  --eval_dir $(FOLDER)/validation --classifier $(JUDGE)/model --output_dir runs/ablations $(FLAGS)
+
+$(JUDGE)/model: | $(VENV)/installed-for-training
+	$(BIN)/python training/train_judge.py --data_dir $(TRAINING_DATA) --eval_dir $(FOLDER)/validation \
+	  --output_dir $(JUDGE) --max_train_steps 900 --resume_from_checkpoint latest
 
 # Script and recipe; the recipe's name is the stage's folder.
 TRAIN = $(BIN)/python training/train_$(1).py $(RECIPE)/$(2).json --data_dir $(TRAINING_DATA) \

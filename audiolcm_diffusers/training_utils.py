@@ -513,19 +513,37 @@ def parse_config(config_class, args=None):
     """
     args = sys.argv[1:] if args is None else list(args)
     if args and Path(args[0]).suffix in (".json", ".yaml", ".yml"):
-        args = [*flags_of_file(args[0]), *args[1:]]
+        args = [*flags_of(options_of_file(args[0])), *args[1:]]
     return HfArgumentParser(config_class).parse_args_into_dataclasses(args)[0]
 
 
-def flags_of_file(path):
-    r"""The flags that say what a JSON or YAML file of options says."""
+def options_of_file(path):
+    r"""
+    Read a JSON or YAML file of options.
+
+    Returns:
+        `dict`: Values by the options' names.
+
+    Raises:
+        ValueError: If the file is missing or does not hold an object.
+    """
     if not Path(path).is_file():
         raise ValueError(f"There is no file of options {str(path)!r}.")
-    # JSON is YAML but for exponents without a point, which YAML takes for text; both end as text here.
+    # JSON is YAML but for exponents without a point, which YAML takes for text; both end as text in flags.
     options = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     if not isinstance(options, dict):
         raise ValueError(f"Expected {str(path)!r} to hold an object of options, got {type(options).__name__}.")
-    return [word for name, value in options.items() if value is not None for word in (f"--{name}", str(value))]
+    return options
+
+
+def flags_of(options):
+    r"""The flags that say what a `dict` of options says: none where a value is `None`, an object as JSON."""
+    return [
+        word
+        for name, value in options.items()
+        if value is not None
+        for word in (f"--{name}", json.dumps(value) if isinstance(value, dict) else str(value))
+    ]
 
 
 def checkpoint_step(name):

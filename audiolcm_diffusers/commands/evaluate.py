@@ -198,9 +198,11 @@ def run(args):
         "software": software_versions(),
         "run": {"device": str(device), "batch_size": args.batch_size},
         "left_out": judge.left_out,
-        "notes": notes_on(protocol, judge, args),
+        "notes": notes_on(protocol, judge),
         "rows": [],
     }
+    if args.generated is not None:
+        results["notes"].append("There is no reconstruction: the model that made the sounds is not known.")
 
     def add(name, kind, metrics, generation=None, **facts):
         results["rows"].append({"name": name, "kind": kind, "metrics": metrics, "generation": generation, **facts})
@@ -550,12 +552,10 @@ def describe_protocol(args, dataset, clips, rates, judge, num_samples):
     }
 
 
-def notes_on(protocol, judge, args):
+def notes_on(protocol, judge):
     r"""What a reader of the table must know: what was done to references, and which metrics say less than usual."""
     dataset = protocol["dataset"]
     notes = [f"The metric {name} is left out: {reason}." for name, reason in judge.left_out.items()]
-    if args.generated is not None:
-        notes.append("There is no reconstruction: the model that made the sounds is not known.")
     others = {rate: number for rate, number in dataset["sampling_rates"].items() if rate != str(SAMPLING_RATE)}
     if others:
         listed = ", ".join(f"{number} of {rate} Hz" for rate, number in others.items())
