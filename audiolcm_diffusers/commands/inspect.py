@@ -42,7 +42,7 @@ what `audiolcm generate PROMPT --seed N+k` makes.
 def register(subparsers):
     r"""Add the sub-command's parser."""
     parser = subparsers.add_parser(
-        "inspect", help="look at diversity, copies of training clips, lengths and wordings", description=DESCRIPTION
+        "inspect", help="look at diversity, copies, lengths and wordings", description=DESCRIPTION
     )
     parser.add_argument(
         "--dataset",

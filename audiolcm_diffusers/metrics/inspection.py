@@ -16,7 +16,7 @@ from .controls import to_length
 # An end is held against what is next to it.
 END_S, NEXT_S = 0.01, 0.1
 # How far below its loudest part a sound is silent.
-FLOOR_DB = 60.0
+FLOOR_DB = 50.0
 # Digital silence has no level. What lies below this is less than one sample in ten thousand of the lowest bit of 16.
 LOWEST_LEVEL_DB = -130.0
 # Nearer to full scale than half a step of 16 bits cannot be told from being cut there.
@@ -134,7 +134,7 @@ def pattern_similarity(mel, other):
     r"""
     How alike two sounds go, wherever in time: the highest normalised cross-correlation of their log-mel spectrograms.
 
-    What lies 60 dB below a sound's loudest bin counts as silence. At each shift, those frames of the overlap are
+    What lies 50 dB below a sound's loudest bin counts as silence. At each shift, those frames of the overlap are
     correlated in which either sounds. Every frame is centred, and every bin over these frames: level, envelope and
     colour do not count, but which bin rises when. Of two slams or two recordings of steady rain, only a copy is alike.
 
