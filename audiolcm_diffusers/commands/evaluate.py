@@ -553,15 +553,7 @@ def notes_on(protocol, judge, args):
     notes = [f"The metric {name} is left out: {reason}." for name, reason in judge.left_out.items()]
     if args.generated is not None:
         notes.append("There is no reconstruction: the model that made the sounds is not known.")
-    others = {rate: number for rate, number in dataset["sampling_rates"].items() if rate != str(SAMPLING_RATE)}
-    if others:
-        listed = ", ".join(f"{number} of {rate} Hz" for rate, number in others.items())
-        notes.append(f"References resampled to {SAMPLING_RATE} Hz: {listed}.")
-    if dataset["num_cropped"] or dataset["num_padded"]:
-        notes.append(
-            f"References cut to this length: {dataset['num_cropped']}; followed by silence up to it: "
-            f"{dataset['num_padded']}."
-        )
+    notes += notes_on_references(dataset)
     if "fad" in judge.metrics:
         dim = judge.networks[judge.fad_network].dim
         if dataset["num_clips"] // 2 <= dim:
@@ -572,6 +564,21 @@ def notes_on(protocol, judge, args):
     for kind, network in protocol["networks"].items():
         if network["hears_s"] * SAMPLING_RATE < protocol["num_samples"]:
             notes.append(f"The {kind} hears the first {network['hears_s']:g} s alone.")
+    return notes
+
+
+def notes_on_references(dataset):
+    r"""What was done to references, from [`describe_dataset`]."""
+    notes = []
+    others = {rate: number for rate, number in dataset["sampling_rates"].items() if rate != str(SAMPLING_RATE)}
+    if others:
+        listed = ", ".join(f"{number} of {rate} Hz" for rate, number in others.items())
+        notes.append(f"References resampled to {SAMPLING_RATE} Hz: {listed}.")
+    if dataset["num_cropped"] or dataset["num_padded"]:
+        notes.append(
+            f"References cut to this length: {dataset['num_cropped']}; followed by silence up to it: "
+            f"{dataset['num_padded']}."
+        )
     return notes
 
 

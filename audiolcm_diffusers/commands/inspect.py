@@ -13,6 +13,7 @@ from .evaluate import (
     describe_pipeline,
     flags,
     make_sounds,
+    notes_on_references,
     read_references,
     reconstruct,
     to_lengths,
@@ -152,9 +153,10 @@ def run(args):
             for role, pipe in pipes.items()
         },
         "left_out": left_out(args),
-        "notes": notes_on(args, inspection, num_bad),
+        "notes": [],
         "sections": {},
     }
+    results["notes"] = notes_on(args, inspection, results, num_bad)
 
     args.output.mkdir(parents=True, exist_ok=True)
     takes = {role: inspection.take_sounds(role) for role in pipes}
@@ -741,9 +743,10 @@ def left_out(args):
     return {name: f"no {flags([option])}" for name, option in needs.items() if getattr(args, option) is None}
 
 
-def notes_on(args, inspection, num_bad):
+def notes_on(args, inspection, results, num_bad):
     r"""What a reader of the tables must know."""
-    notes = [f"Left out: {name}, {reason}." for name, reason in left_out(args).items()]
+    notes = [f"Left out: {name}, {reason}." for name, reason in results["left_out"].items()]
+    notes += notes_on_references(results["protocol"]["dataset"])
     if num_bad:
         notes.append(f"{num_bad} training clips are silent or cannot be read, and are left out.")
     classifier, prompts = inspection.classifier, inspection.prompts

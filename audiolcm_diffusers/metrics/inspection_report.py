@@ -170,9 +170,9 @@ def _protocol_lines(results):
     ]
     return [
         *lines,
-        f"- Real clips: {dataset['num_clips']} of {dataset['name']}, of which {protocol['num_real']} have one of the "
-        f"{len(protocol['prompts'])} prompts as caption. Where no other length is said, sounds and clips are "
-        f"{protocol['num_samples'] / protocol['sampling_rate']:g} s long.",
+        f"- References: {dataset['num_clips']} real clips of {dataset['name']}, of which {protocol['num_real']} have "
+        f"one of the {len(protocol['prompts'])} prompts as caption. Where no other length is said, sounds and clips "
+        f"are {protocol['num_samples'] / protocol['sampling_rate']:g} s long.",
         f"- Seed {protocol['seed']} for first takes. In square brackets: {bootstrap['confidence']:.0%} intervals over "
         f"prompts, {bootstrap['num_resamples']} resamples.",
         "",
