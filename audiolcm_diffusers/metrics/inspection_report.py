@@ -89,7 +89,8 @@ def _neighbours_lines(section, protocol):
         f"all shifts, with one of the {section['num_neighbours']} nearest clips; a copy's is 1. Both are medians over "
         "prompts of the medians of their sounds. Nearer, more alike: sounds that come closer to a training clip than "
         "any held-out clip of these captions does. Training clips, decoded: training clips through the model's "
-        "autoencoder and vocoder, which is how a copy would look.",
+        "autoencoder and vocoder, which is how a copy would look. How many of these stand out says how much it means "
+        "that a model's sounds do not.",
         "",
     ]
     for source, found in section["rows"].items():
