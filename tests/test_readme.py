@@ -58,7 +58,10 @@ def test_commands_parse(words):
     assert parser.parse_args(words[1:]).command == words[1]
 
 
-@pytest.mark.parametrize(("command", "title"), [("generate", "From the command line"), ("evaluate", "Evaluate")])
+@pytest.mark.parametrize(
+    ("command", "title"),
+    [("generate", "From the command line"), ("evaluate", "Evaluate"), ("inspect", "Look closer")],
+)
 def test_options_are_all_there(command, title, capsys):
     with pytest.raises(SystemExit):
         main([command, "--help"])

@@ -23,16 +23,17 @@ from pathlib import Path
 from audiolcm_diffusers.audio.io import replacing
 from audiolcm_diffusers.commands.evaluate import (
     count_silent,
+    describe_pipeline,
     describe_protocol,
     make_sounds,
     notes_on,
-    pipeline_fingerprint,
     read_references,
     row_name,
     to_lengths,
     write_results,
 )
 from audiolcm_diffusers.commands.loading import find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
+from audiolcm_diffusers.metrics.controls import clip_seed
 from audiolcm_diffusers.metrics.judge import FeatureCache, Judge
 from audiolcm_diffusers.metrics.networks import load_classifier
 from audiolcm_diffusers.metrics.protocol import (
@@ -325,6 +326,7 @@ class Evaluation:
         self.dataset = Path(config.eval_dir)
         self.clips, self.rates = read_references(self.dataset)
         self.captions = [clip.caption for clip in self.clips]
+        self.seeds = [clip_seed(config.seed, index) for index in range(len(self.captions))]
         with no_loading_bars(downloads=False):
             classifier = load_classifier(config.classifier, self.device)
         self.judge = Judge(
@@ -355,11 +357,7 @@ class Evaluation:
         pipe = load_pipeline(find_model(str(row.folder / "model")), self.device, self.dtype)
         protocol = describe_protocol(self.config, self.dataset, self.clips, self.rates, self.judge, num_samples)
         generation = {
-            "model": str(row),
-            "fingerprint": pipeline_fingerprint(pipe),
-            "scheduler": type(pipe.scheduler).__name__,
-            "dtype": str(self.dtype).removeprefix("torch."),
-            "device": str(self.device),
+            **describe_pipeline(row, pipe),
             "num_inference_steps": steps,
             "guidance_scale": scale,
         }
@@ -379,7 +377,7 @@ class Evaluation:
                 return held
 
         start = time.perf_counter()
-        sounds = make_sounds(pipe, self.captions, self.config.seed, self.config.batch_size, duration_s, steps, scale)
+        sounds = make_sounds(pipe, self.captions, self.seeds, self.config.batch_size, duration_s, steps, scale)
         generation["generation_s"] = round(time.perf_counter() - start, 3)
         sounds = to_lengths(sounds, num_samples)
         heard = self.judge.listen(to_lengths([clip.waveform for clip in self.clips], num_samples))

@@ -15,6 +15,7 @@ SUMMARIES = {
     "generate": "make sound from text",
     "convert": "turn the published AudioLCM checkpoint into a pipeline folder",
     "evaluate": "judge generated sound by FAD, KL, inception and CLAP score",
+    "inspect": "look at diversity, copies, lengths and wordings",
     "benchmark": "measure speed and memory",
 }
 

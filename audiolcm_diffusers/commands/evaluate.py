@@ -178,13 +178,7 @@ def run(args):
     judge.check(len(clips))
     pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
     made_with = {
-        role: {
-            "model": str(args.teacher if role == "teacher" else args.model or MINI),
-            "fingerprint": pipeline_fingerprint(pipe),
-            "scheduler": type(pipe.scheduler).__name__,
-            "dtype": str(dtype).removeprefix("torch."),
-            "device": str(device),
-        }
+        role: describe_pipeline(args.teacher if role == "teacher" else args.model or MINI, pipe)
         for role, pipe in pipes.items()
     }
     duration_s = args.duration or pipes["model"].config.default_audio_length_in_s
@@ -216,7 +210,7 @@ def run(args):
         metrics = judge.estimates(heard, judge.listen(sounds), texts)
         add(name, kind, metrics, generation, num_silent=count_silent(sounds))
 
-    from ..metrics.controls import white_noise
+    from ..metrics.controls import clip_seed, white_noise
 
     real = judge.real_against_real(heard, texts, captions)
     add("real against real", "ceiling", real)
@@ -229,12 +223,13 @@ def run(args):
     add_sounds("silence", "control", [reference * 0 for reference in references])
 
     args.output.mkdir(parents=True, exist_ok=True)
+    seeds = [clip_seed(args.seed, index) for index in range(len(captions))]
     if made_before is not None:
         add_sounds("generated", "generated", to_lengths(made_before, num_samples), {"folder": args.generated})
     for role, num_steps, guidance_scale in settings:
         start = time.perf_counter()
         name = row_name(role, num_steps, guidance_scale)
-        sounds = make_sounds(pipes[role], captions, args.seed, args.batch_size, duration_s, num_steps, guidance_scale)
+        sounds = make_sounds(pipes[role], captions, seeds, args.batch_size, duration_s, num_steps, guidance_scale)
         generation = {
             **made_with[role],
             "num_inference_steps": num_steps,
@@ -296,7 +291,7 @@ def check_options(args):
         values = getattr(args, name)
         if len(set(values)) < len(values):
             raise ValueError(f"Expected {flags([name])} to be all different, got {values}.")
-    check_output(args.output)
+    check_output(args.output, (RESULTS, TABLE, PLOT, AUDIO))
     if (args.generated is None or args.teacher is not None) and importlib.util.find_spec("matplotlib") is None:
         raise ImportError("Pictures of metrics need matplotlib: `pip install matplotlib`.")
 
@@ -312,14 +307,18 @@ def flags(names):
     return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
 
 
-def check_output(folder):
+def check_output(folder, names):
     r"""
     Refuse a folder with results, or one that cannot be written to.
+
+    Args:
+        folder (`Path`): Where results go. It need not exist yet.
+        names (`Sequence[str]`): What results are called.
 
     Raises:
         ValueError: Naming what is in the way.
     """
-    for name in (RESULTS, TABLE, PLOT, AUDIO):
+    for name in names:
         if (folder / name).exists():
             raise ValueError(
                 f"--output holds results already, {str(folder / name)!r}: name another folder, or remove it."
@@ -533,22 +532,39 @@ def describe_protocol(args, dataset, clips, rates, judge, num_samples):
     Returns:
         `dict`: What a result must share with another to be compared with it.
     """
-    from ..data.latent_cache import clips_fingerprint
     from ..metrics.protocol import fixed_rules
 
-    lengths = [clip.waveform.shape[0] for clip in clips]
     return {
-        "dataset": {
-            "name": str(dataset),
-            "fingerprint": clips_fingerprint(clips),
-            "num_clips": len(clips),
-            "sampling_rates": {str(rate): number for rate, number in sorted(Counter(rates).items())},
-            "num_cropped": sum(length > num_samples for length in lengths),
-            "num_padded": sum(length < num_samples for length in lengths),
-        },
+        "dataset": describe_dataset(dataset, clips, rates, num_samples),
         **fixed_rules(num_samples),
         "seed": args.seed,
         **judge.describe(),
+    }
+
+
+def describe_dataset(dataset, clips, rates, num_samples):
+    r"""
+    What the protocol records of recordings.
+
+    Args:
+        dataset (`Path` or `HubDataset`): Where they came from.
+        clips (`list[Clip]`): The recordings.
+        rates (`list[int]`): Rates in Hz that they are stored in.
+        num_samples (`int`): Length that they are brought to.
+
+    Returns:
+        `dict`.
+    """
+    from ..data.latent_cache import clips_fingerprint
+
+    lengths = [clip.waveform.shape[0] for clip in clips]
+    return {
+        "name": str(dataset),
+        "fingerprint": clips_fingerprint(clips),
+        "num_clips": len(clips),
+        "sampling_rates": {str(rate): number for rate, number in sorted(Counter(rates).items())},
+        "num_cropped": sum(length > num_samples for length in lengths),
+        "num_padded": sum(length < num_samples for length in lengths),
     }
 
 
@@ -556,15 +572,7 @@ def notes_on(protocol, judge):
     r"""What a reader of the table must know: what was done to references, and which metrics say less than usual."""
     dataset = protocol["dataset"]
     notes = [f"The metric {name} is left out: {reason}." for name, reason in judge.left_out.items()]
-    others = {rate: number for rate, number in dataset["sampling_rates"].items() if rate != str(SAMPLING_RATE)}
-    if others:
-        listed = ", ".join(f"{number} of {rate} Hz" for rate, number in others.items())
-        notes.append(f"References resampled to {SAMPLING_RATE} Hz: {listed}.")
-    if dataset["num_cropped"] or dataset["num_padded"]:
-        notes.append(
-            f"References cut to this length: {dataset['num_cropped']}; followed by silence up to it: "
-            f"{dataset['num_padded']}."
-        )
+    notes += notes_on_references(dataset)
     if "fad" in judge.metrics:
         dim = judge.networks[judge.fad_network].dim
         if dataset["num_clips"] // 2 <= dim:
@@ -575,6 +583,21 @@ def notes_on(protocol, judge):
     for kind, network in protocol["networks"].items():
         if network["hears_s"] * SAMPLING_RATE < protocol["num_samples"]:
             notes.append(f"The {kind} hears the first {network['hears_s']:g} s alone.")
+    return notes
+
+
+def notes_on_references(dataset):
+    r"""What was done to references, from [`describe_dataset`]."""
+    notes = []
+    others = {rate: number for rate, number in dataset["sampling_rates"].items() if rate != str(SAMPLING_RATE)}
+    if others:
+        listed = ", ".join(f"{number} of {rate} Hz" for rate, number in others.items())
+        notes.append(f"References resampled to {SAMPLING_RATE} Hz: {listed}.")
+    if dataset["num_cropped"] or dataset["num_padded"]:
+        notes.append(
+            f"References cut to this length: {dataset['num_cropped']}; followed by silence up to it: "
+            f"{dataset['num_padded']}."
+        )
     return notes
 
 
@@ -607,15 +630,14 @@ def count_silent(sounds):
     return sum(float((sound.float() / INT16_SCALE).square().mean().sqrt()) < SILENT_LEVEL for sound in sounds)
 
 
-def make_sounds(pipe, captions, seed, batch_size, duration_s, num_steps, guidance_scale):
+def make_sounds(pipe, captions, seeds, batch_size, duration_s, num_steps, guidance_scale):
     r"""
     Make a sound of each caption.
 
     Args:
         pipe ([`AudioLCMPipeline`]): Makes them.
         captions (`Sequence[str]`): The prompts.
-        seed (`int`): Of the run; each sound has a seed of its own, and neither its neighbours nor the device change
-            its random numbers.
+        seeds (`Sequence[int]`): Of each sound; neither its neighbours nor the device change its random numbers.
         batch_size (`int`): Sounds at a time.
         duration_s, num_steps, guidance_scale: See [`~AudioLCMPipeline.__call__`].
 
@@ -628,22 +650,21 @@ def make_sounds(pipe, captions, seed, batch_size, duration_s, num_steps, guidanc
     import torch
 
     from ..audio.io import resample
-    from ..metrics.controls import clip_seed
 
     pipe.set_progress_bar_config(disable=True)
     sounds = []
     for first in range(0, len(captions), batch_size):
         prompts = list(captions[first : first + batch_size])
-        seeds = [clip_seed(seed, first + offset) for offset in range(len(prompts))]
+        batch_seeds = seeds[first : first + batch_size]
         waveforms = pipe(
             prompt=prompts,
             audio_length_in_s=duration_s,
             num_inference_steps=num_steps,
             guidance_scale=guidance_scale,
-            generator=[torch.Generator().manual_seed(number) for number in seeds],
+            generator=[torch.Generator().manual_seed(number) for number in batch_seeds],
             output_type="pt",
         ).audios.cpu()
-        for prompt, number, waveform in zip(prompts, seeds, waveforms):
+        for prompt, number, waveform in zip(prompts, batch_seeds, waveforms):
             if not torch.isfinite(waveform).all():
                 raise ValueError(
                     f"The sound of {prompt!r} with {num_steps} steps, scale {guidance_scale:g} and seed {number} "
@@ -690,6 +711,17 @@ def reconstruct(pipe, waveforms, batch_size):
             raise ValueError("The autoencoder and vocoder turn references into NaN or infinite samples.")
         rebuilt += list(sounds)
     return rebuilt
+
+
+def describe_pipeline(name, pipe):
+    r"""`dict`: What results record of a pipeline that makes sounds, and what the options call it."""
+    return {
+        "model": str(name),
+        "fingerprint": pipeline_fingerprint(pipe),
+        "scheduler": type(pipe.scheduler).__name__,
+        "dtype": str(pipe.dtype).removeprefix("torch."),
+        "device": str(pipe.device),
+    }
 
 
 def pipeline_fingerprint(pipe):

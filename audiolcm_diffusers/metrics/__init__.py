@@ -25,5 +25,8 @@ The protocol, recorded with every result:
   references under each other's captions, and references through the model's autoencoder and vocoder. A metric that
   does not tell them apart says nothing about models either.
 
+`audiolcm inspect` looks at what these metrics do not show, through the same door and networks: see
+`audiolcm_diffusers.metrics.inspection`.
+
 Results of different protocols are not compared: [`~audiolcm_diffusers.metrics.protocol.compare`] refuses them.
 """
