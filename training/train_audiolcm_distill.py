@@ -150,6 +150,7 @@ def main(config):
             **components,
             default_audio_length_in_s=examples.longest_s,
             max_audio_length_in_s=pipe.config.max_audio_length_in_s,
+            fade_s=pipe.config.fade_s,
         )
 
     run.validation_pipeline = pipeline

@@ -40,6 +40,9 @@ from audiolcm_diffusers.training_utils import (
 )
 
 
+# Examples are cut out of longer sounds, and so is what is learnt of them.
+FADE_S = 0.01
+
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
 
 
@@ -176,6 +179,7 @@ def start_pipeline(config, vae, captions):
         transformer=transformer,
         scheduler=scheduler,
         vocoder=GriffinLimVocoder(),
+        fade_s=FADE_S,
     )
 
 
@@ -260,6 +264,7 @@ def main(config):
             **components,
             default_audio_length_in_s=examples.longest_s,
             max_audio_length_in_s=pipe.config.max_audio_length_in_s,
+            fade_s=pipe.config.fade_s,
         )
 
     run.validation_pipeline = pipeline

@@ -725,7 +725,7 @@ def describe_pipeline(name, pipe):
 
 
 def pipeline_fingerprint(pipe):
-    r"""Hash of what a pipeline computes: of its networks and its scheduler's settings."""
+    r"""Hash of what a pipeline computes: of its networks, its scheduler's settings and its fades."""
     import torch
 
     from ..data.latent_cache import digest, module_fingerprint
@@ -736,7 +736,7 @@ def pipeline_fingerprint(pipe):
         if isinstance(component, torch.nn.Module)
     }
     config = {name: value for name, value in pipe.scheduler.config.items() if not name.startswith("_")}
-    return digest(networks, type(pipe.scheduler).__name__, config)
+    return digest(networks, type(pipe.scheduler).__name__, config, pipe.config.fade_s)
 
 
 def save_sounds(folder, sounds, captions):

@@ -50,6 +50,26 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
 
 
+def fade_ends(waveforms: torch.Tensor, num_samples: int) -> torch.Tensor:
+    r"""
+    Let sounds rise from silence and fall to it, along half a Hann window.
+
+    Args:
+        waveforms (`torch.Tensor` of shape `(batch_size, samples)`): Sounds.
+        num_samples (`int`): Length of a fade; at most half of the sound is faded at either end.
+
+    Returns:
+        `torch.Tensor` of the shape of `waveforms`.
+    """
+    num_samples = min(num_samples, waveforms.shape[-1] // 2)
+    # Sample n is raised to sin^2(pi n / 2N): the first is silent.
+    rise = torch.sin(torch.arange(num_samples, device=waveforms.device) * (math.pi / (2 * max(num_samples, 1)))) ** 2
+    gain = torch.ones(waveforms.shape[-1], device=waveforms.device)
+    gain[:num_samples] = rise
+    gain[len(gain) - num_samples :] = rise.flip(0)
+    return waveforms * gain
+
+
 class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
     r"""
     Text to sound with AudioLCM (arXiv:2406.00356).
@@ -90,6 +110,10 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         max_audio_length_in_s (`float`, defaults to 300.0):
             Longest sound that a call may ask for, in seconds. The positions of a [`ConcatTransformer1DModel`], and
             those that a [`LLaMATransformer1DModel`] has learned, limit it further.
+        fade_s (`float`, defaults to 0.0):
+            Seconds in which a sound rises from silence at its beginning and falls to it at its end, along half a
+            Hann window, at most half of the sound each. A sound that is cut out of one that goes on would click. Of
+            waveforms alone, not of mels and latents.
 
     Any text stream may be `None`; all text parts may be where calls pass `prompt_embeds`.
     """
@@ -111,6 +135,7 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         vocoder: BigVGANVocoder | GriffinLimVocoder,
         default_audio_length_in_s: float = 10.0,
         max_audio_length_in_s: float = 300.0,
+        fade_s: float = 0.0,
     ):
         super().__init__()
         self.register_modules(
@@ -124,8 +149,12 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
             scheduler=scheduler,
             vocoder=vocoder,
         )
+        if not _is_number(fade_s) or not 0 <= fade_s < math.inf:
+            raise ValueError(f"Expected `fade_s` to be a finite number from 0, got {fade_s!r}.")
         self.register_to_config(
-            default_audio_length_in_s=default_audio_length_in_s, max_audio_length_in_s=max_audio_length_in_s
+            default_audio_length_in_s=default_audio_length_in_s,
+            max_audio_length_in_s=max_audio_length_in_s,
+            fade_s=fade_s,
         )
         self._current_timestep = None
         # A pipeline without a VAE or vocoder counts as the published model does.
@@ -913,6 +942,7 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
             audio = mel[..., : math.ceil(num_samples / self.hop_length)]
         if output_type in ("np", "pt"):
             audio = self.vocoder(audio.to(self.vocoder.dtype))[..., :num_samples].float()
+            audio = fade_ends(audio, round(self.config.fade_s * self.sampling_rate))
         if output_type == "np":
             audio = audio.cpu().numpy()
 

@@ -14,8 +14,9 @@ from diffusers import (
 from diffusers.callbacks import PipelineCallback
 from diffusers.hooks import FirstBlockCacheConfig, PyramidAttentionBroadcastConfig
 
-from audiolcm_diffusers import LCMAudioScheduler
+from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
 from audiolcm_diffusers.consistency import guidance_embedding
+from audiolcm_diffusers.pipelines.pipeline_audiolcm import fade_ends
 
 
 def seed(value=0):
@@ -225,6 +226,36 @@ class TestLength:
 
     def test_of_given_latents(self, make_pipeline):
         assert make_pipeline()("rain", latents=torch.zeros(1, 4, 3)).audios.shape == (1, 3 * 512)
+
+
+class TestFades:
+    def test_along_half_a_hann_window(self):
+        window = torch.hann_window(8)  # periodic: its first half rises from 0, its middle is 1
+        faded = fade_ends(torch.ones(2, 12), 4)
+        torch.testing.assert_close(faded[:, :4], window[:4].expand(2, -1))
+        torch.testing.assert_close(faded[:, 4:8], torch.ones(2, 4))
+        torch.testing.assert_close(faded[:, 8:], window[:4].flip(0).expand(2, -1))
+
+    @pytest.mark.parametrize("num_samples", [0, 1, 2, 5])
+    def test_at_most_half_of_a_sound(self, num_samples):
+        faded = fade_ends(torch.ones(1, num_samples), 4)
+        assert faded.shape == (1, num_samples)
+        assert faded.count_nonzero() == num_samples - 2 * (num_samples >= 2)
+
+    def test_of_a_pipeline(self, make_pipeline, tmp_path):
+        plain, faded = make_pipeline(), make_pipeline(fade_s=0.01)
+        faded.save_pretrained(tmp_path)
+        faded = AudioLCMPipeline.from_pretrained(tmp_path)
+        options = {"audio_length_in_s": 0.1, "latents": torch.zeros(1, 4, 4), "output_type": "pt"}
+        expected, output = (pipe("rain", generator=seed(), **options).audios for pipe in (plain, faded))
+        assert output[0, 0] == output[0, -1] == 0
+        torch.testing.assert_close(output, fade_ends(expected, 160))
+        torch.testing.assert_close(output[:, 160:-160], expected[:, 160:-160])
+
+    @pytest.mark.parametrize("fade_s", [-0.01, float("inf"), "0.01"])
+    def test_bad_values(self, make_pipeline, fade_s):
+        with pytest.raises(ValueError, match=f"fade_s.* got {fade_s!r}"):
+            make_pipeline(fade_s=fade_s)
 
 
 class TestOutput:
