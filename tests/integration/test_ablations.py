@@ -14,6 +14,7 @@ import pytest
 import torch
 from script_runs import TRAINING, distillation_options, load_script
 
+from audiolcm_diffusers import LLaMATransformer1DModel
 from audiolcm_diffusers.audio.io import write_audio
 from audiolcm_diffusers.commands import main as audiolcm
 from audiolcm_diffusers.metrics.sound_classifier import make_judge
@@ -21,6 +22,7 @@ from audiolcm_diffusers.training_utils import parse_config
 
 
 RECIPE = TRAINING / "recipes/mini/ablations.json"
+DEFAULT = json.loads(load_script("train_text_to_audio").TextToAudioConfig.transformer_config)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,21 @@ def test_rows_of_the_recipe_differ_from_their_baseline_in_what_they_name(read):
         assert {name: options[name] for name, value in expected.items() if value is not None} == {
             name: value for name, value in expected.items() if value is not None
         }
+
+
+def test_transformers_of_the_recipe_are_of_one_size():
+    rows = json.loads(RECIPE.read_text())["groups"]["teacher"]["rows"]
+    with torch.device("meta"):
+        sizes = {
+            name: LLaMATransformer1DModel(
+                in_channels=20, cross_attention_dim=256, **row["options"].get("transformer_config", DEFAULT)
+            ).num_parameters()
+            for name, row in rows.items()
+        }
+    # Tables of positions and biases of norms come on top; a GELU's two matrices are as large as a SwiGLU's three.
+    assert sizes["gelu"] == sizes["baseline"]
+    assert sizes["learned-positions"] == sizes["baseline"] + 156 * 256
+    assert sizes["layer-norm"] - sizes["baseline"] < 1e-3 * sizes["baseline"]
 
 
 def test_an_object_reaches_the_script_as_json(read):
