@@ -70,24 +70,30 @@ def solver_timesteps(num_train_timesteps: int, num_solver_timesteps: int) -> tor
     return torch.arange(1, num_solver_timesteps + 1, device="cpu") * skip - 1
 
 
-def inference_timesteps(solver_timesteps: torch.Tensor, num_inference_steps: int) -> torch.Tensor:
+def inference_timesteps(solver_timesteps: torch.Tensor, num_inference_steps: int, power: float = 1.0) -> torch.Tensor:
     r"""
-    Timesteps of a student, evenly spaced on those of the solver, from the highest down.
+    Timesteps of a student, spaced on those of the solver, from the highest down.
 
     Of the descending solver timesteps those at `floor(i * N / num_inference_steps)`, `i = 0, 1, ...`, with `N` their
     number and the quotient `N / num_inference_steps` rounded to float64 first, as in the published sampler.
+
+    With another `power` than 1, those at `floor(N * (i / num_inference_steps)^power)`, or as near to them as leaves
+    every step a timestep of its own. The first step is the same; below 1, the others begin with less noise, which
+    covers less of what the first one found.
 
     Args:
         solver_timesteps (`torch.Tensor` of shape `(num_solver_timesteps,)`):
             Ascending, from [`solver_timesteps`] or the lower end of these.
         num_inference_steps (`int`):
             Number of timesteps wanted, in `[1, num_solver_timesteps]`.
+        power (`float`, defaults to 1.0):
+            Above 0.
 
     Returns:
         `torch.Tensor`: Of the dtype of `solver_timesteps`, shape `(num_inference_steps,)`, descending.
 
     Raises:
-        ValueError: If `num_inference_steps` is out of range.
+        ValueError: If `num_inference_steps` or `power` is out of range.
     """
     num_solver_timesteps = len(solver_timesteps)
     if not 1 <= num_inference_steps <= num_solver_timesteps:
@@ -95,8 +101,15 @@ def inference_timesteps(solver_timesteps: torch.Tensor, num_inference_steps: int
             f"Expected 1 <= num_inference_steps <= {num_solver_timesteps}, the number of solver timesteps, got "
             f"num_inference_steps={num_inference_steps}."
         )
+    if not 0 < power < math.inf:
+        raise ValueError(f"Expected a finite power above 0, got power={power}.")
     stride = num_solver_timesteps / num_inference_steps
-    return solver_timesteps.flip(0)[[int(i * stride) for i in range(num_inference_steps)]]
+    indices = []
+    for i in range(num_inference_steps):
+        index = int(i * stride if power == 1 else num_solver_timesteps * (i / num_inference_steps) ** power)
+        left = num_inference_steps - i
+        indices.append(min(max(index, indices[-1] + 1 if indices else 0), num_solver_timesteps - left))
+    return solver_timesteps.flip(0)[indices]
 
 
 def boundary_scalings(

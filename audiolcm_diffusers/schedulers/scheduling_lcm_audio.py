@@ -122,10 +122,13 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         eta (`float`, defaults to 1.0):
             Share of fresh noise between two steps, in [0, 1]: 1 is the paper's sampler, 0 is deterministic and reuses
             the noise that the model predicts (see [`~consistency.mix_noise`]).
+        timestep_power (`float`, defaults to 1.0):
+            How steps are spaced (see [`~consistency.inference_timesteps`]): 1 is evenly, as published; below 1, all
+            steps but the first begin with less noise.
 
     Raises:
         ValueError: If `prediction_type` or `beta_schedule` is unknown, `num_train_timesteps` is no positive whole
-            number, or `eta` is out of [0, 1].
+            number, `eta` is out of [0, 1], or `timestep_power` is not above 0.
     """
 
     # Those that read this scheduler's config and need no package beyond diffusers' own.
@@ -166,6 +169,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         timestep_scaling: float = 10.0,
         rescale_betas_zero_snr: bool = False,
         eta: float = 1.0,
+        timestep_power: float = 1.0,
     ):
         if prediction_type not in PREDICTION_TYPES:
             raise ValueError(f"Expected prediction_type to be one of {PREDICTION_TYPES}, got {prediction_type!r}.")
@@ -174,6 +178,8 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
                 f"Expected num_train_timesteps to be a positive whole number, got {num_train_timesteps!r}."
             )
         self._check_eta(eta)
+        if not 0 < timestep_power < math.inf:
+            raise ValueError(f"Expected timestep_power to be a finite number above 0, got {timestep_power}.")
 
         if trained_betas is not None:
             betas = torch.as_tensor(trained_betas, dtype=torch.float64, device="cpu")
@@ -256,8 +262,8 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
 
         Args:
             num_inference_steps (`int`, *optional*):
-                Number of steps, evenly spaced on the timesteps of the distillation (see
-                [`~consistency.solver_timesteps`] and [`~consistency.inference_timesteps`]).
+                Number of steps, spaced on the timesteps of the distillation (see [`~consistency.solver_timesteps`] and
+                [`~consistency.inference_timesteps`]).
             device (`str` or `torch.device`, *optional*):
                 Device for `timesteps`; the CPU by default.
             original_inference_steps (`int`, *optional*):
@@ -299,7 +305,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
                     f"steps, got num_inference_steps={num_inference_steps!r} "
                     f"(original_inference_steps={original_inference_steps}, strength={strength})."
                 )
-            values = inference_timesteps(grid, int(num_inference_steps)).tolist()
+            values = inference_timesteps(grid, int(num_inference_steps), self.config.timestep_power).tolist()
         else:
             values = self._check_timesteps(timesteps)
             values = values[len(values) - int(len(values) * strength) :]

@@ -182,6 +182,25 @@ def test_inference_timesteps_round_as_the_published_sampler_does():
             assert (num_solver_timesteps - 1 - actual).tolist() == expected.tolist()
 
 
+def test_inference_timesteps_below_the_first_with_a_power():
+    grid = solver_timesteps(1000, 10)
+    # Places floor(10 sqrt(i / 4)) = 0, 5, 7, 8 below 999; floor(10 (i / 4)^2) = 0, 0, 2, 5, of which the second moves.
+    assert inference_timesteps(grid, 4, power=0.5).tolist() == [999, 499, 299, 199]
+    assert inference_timesteps(grid, 4, power=2.0).tolist() == [999, 899, 799, 499]
+    assert inference_timesteps(grid, 1, power=0.5).tolist() == [999]
+    for power in (0.1, 0.5, 1.0, 3.0):
+        for num_inference_steps in range(1, 11):
+            timesteps = inference_timesteps(grid, num_inference_steps, power)
+            assert timesteps[0] == 999 and (timesteps.diff() < 0).all()
+        assert torch.equal(timesteps, grid.flip(0))
+
+
+@pytest.mark.parametrize("power", [0.0, -1.0, float("inf"), float("nan")])
+def test_inference_timesteps_refuse_a_power(power):
+    with pytest.raises(ValueError, match=f"power above 0, got power={power}"):
+        inference_timesteps(solver_timesteps(10, 5), 2, power)
+
+
 @pytest.mark.parametrize("num_inference_steps", [0, -1, 6])
 def test_inference_timesteps_refuse_a_number_out_of_range(num_inference_steps):
     with pytest.raises(ValueError, match=f"<= 5, .*got num_inference_steps={num_inference_steps}"):

@@ -209,6 +209,15 @@ def test_timesteps_of_the_default_run():
     assert scheduler.timesteps.dtype == torch.int64
 
 
+def test_a_power_below_1_begins_later_steps_with_less_noise():
+    # Places floor(50 sqrt(i / 4)) = 0, 25, 35, 43.
+    scheduler = LCMAudioScheduler(timestep_power=0.5)
+    scheduler.set_timesteps(4)
+    assert scheduler.timesteps.tolist() == [999, 999 - 25 * 20, 999 - 35 * 20, 999 - 43 * 20]
+    with pytest.raises(ValueError, match="timestep_power to be a finite number above 0, got 0"):
+        LCMAudioScheduler(timestep_power=0.0)
+
+
 def test_strength_starts_part_way():
     # The lower half of the grid ends at 25 * 20 - 1 = 499; places floor(0, 6.25, 12.5, 18.75) below it.
     scheduler = LCMAudioScheduler()
