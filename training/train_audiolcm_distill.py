@@ -11,6 +11,7 @@ algorithm 1).
 adapter instead, with which the teacher needs few steps (LCM-LoRA, arXiv:2311.05556).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -44,6 +45,10 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
     w_max: float = option(12.0, "Highest guidance strength drawn.")
     huber_c: float = option(0.001, "Residual at which the pseudo-Huber loss turns from quadratic to linear.")
     target_decay: float = option(0.95, "Rate of the target network's average.")
+    timestep_power: float = option(
+        1.0,
+        "Spacing of the student's steps, see `LCMAudioScheduler`; below 1, all but the first begin with less noise.",
+    )
     guidance_embedding_dim: int = option(256, "Width of the embedded guidance strength; an adapter has none.")
 
     def __post_init__(self):
@@ -58,6 +63,13 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
                 raise ValueError(f"Expected {name} to be one of {known}, got {getattr(self, name)!r}.")
         if not 0 <= self.target_decay <= 1:
             raise ValueError(f"Expected 0 <= target_decay <= 1, got {self.target_decay}.")
+        if not 0 < self.timestep_power < math.inf:
+            raise ValueError(f"Expected a finite timestep_power above 0, got {self.timestep_power}.")
+        if self.lora_rank is not None and self.timestep_power != 1:
+            raise ValueError(
+                "An adapter comes without a scheduler, which could space its steps: leave out timestep_power, got "
+                f"{self.timestep_power} with lora_rank={self.lora_rank}."
+            )
         if self.guidance_embedding_dim < 4:
             raise ValueError(f"Expected guidance_embedding_dim >= 4, got {self.guidance_embedding_dim}.")
         if self.unconditional_share != 0:
@@ -144,7 +156,9 @@ def main(config):
         components = dict(pipe.components)
         components["transformer"] = run.whole(averaged)
         components["scheduler"] = LCMAudioScheduler.from_config(
-            pipe.scheduler.config, original_inference_steps=config.num_solver_timesteps
+            pipe.scheduler.config,
+            original_inference_steps=config.num_solver_timesteps,
+            timestep_power=config.timestep_power,
         )
         return AudioLCMPipeline(
             **components,

@@ -501,6 +501,13 @@ def test_a_teacher_is_adapted_and_goes_on_from_a_checkpoint(trained, data_dir, t
             {"lora_rank": 2, "student_dir": "s"},
             "got 's' with lora_rank=2",
         ),
+        (
+            "train_audiolcm_distill",
+            "DistillationConfig",
+            {"lora_rank": 2, "timestep_power": 0.5},
+            "got 0.5 with lora_rank=2",
+        ),
+        ("train_audiolcm_distill", "DistillationConfig", {"timestep_power": 0.0}, "timestep_power above 0, got 0"),
         ("train_audiolcm_distill", "DistillationConfig", {"num_solver_timesteps": 30}, "divide .* 1000 .*, got 30"),
         ("train_audiolcm_distill", "DistillationConfig", {"w_min": 3.0, "w_max": 3.0}, "w_min=3.0, w_max=3.0"),
         ("train_audiolcm_distill", "DistillationConfig", {"ema_decay": 1.1}, "ema_decay <= 1, got 1.1"),
@@ -532,7 +539,9 @@ def test_a_student_goes_on_from_a_student(trained, data_dir, tmp_path):
         student_dir=trained / "student/model",
         learning_rate=1e-12,
         max_train_steps=1,
+        timestep_power=0.5,
     )
+    assert LCMAudioScheduler.from_pretrained(tmp_path / "run/model/scheduler").config.timestep_power == 0.5
     start = load_file(trained / "student/model/transformer/diffusion_pytorch_model.safetensors")
     torch.testing.assert_close(weights, torch.cat([start[name].flatten() for name in sorted(start)]))
 
