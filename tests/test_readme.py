@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from diffusers import DDIMScheduler
+from huggingface_hub import ModelCard
 from peft import LoraConfig, get_peft_model_state_dict
 
 from audiolcm_diffusers.commands import build_parser, main
@@ -113,3 +114,11 @@ def test_links_lead_somewhere(document):
     for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if not link.startswith("https://"):
             assert (ROOT / document).parent.joinpath(link).exists(), link
+
+
+@pytest.mark.parametrize("name", ["mini", "mini-teacher"])
+def test_cards_of_the_embedded_models_come_with_their_weights(name):
+    card = (ROOT / f"model_cards/audiolcm-{name}.md").read_text()
+    assert (ROOT / f"audiolcm_diffusers/checkpoints/{name}/README.md").read_text() == card
+    results = ModelCard(card).data.eval_results
+    assert results and all(entry.metric_args["interval_95"][0] <= entry.metric_value for entry in results)
