@@ -106,7 +106,8 @@ def inference_timesteps(solver_timesteps: torch.Tensor, num_inference_steps: int
     stride = num_solver_timesteps / num_inference_steps
     indices = []
     for i in range(num_inference_steps):
-        index = int(i * stride if power == 1 else num_solver_timesteps * (i / num_inference_steps) ** power)
+        # Of a whole number that rounding misses from below, the published sampler takes the one before.
+        index = int(i * stride if power == 1 else num_solver_timesteps * (i / num_inference_steps) ** power + 1e-9)
         left = num_inference_steps - i
         indices.append(min(max(index, indices[-1] + 1 if indices else 0), num_solver_timesteps - left))
     return solver_timesteps.flip(0)[indices]

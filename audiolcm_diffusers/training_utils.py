@@ -49,7 +49,7 @@ from .data.latents import EncodedExamples, LatentEncoder
 from .models.discriminators import discriminator_loss, generator_losses
 from .models.vocoder_bigvgan import BigVGANVocoder
 from .models.vocoder_griffin_lim import GriffinLimVocoder
-from .pipelines.pipeline_audiolcm import AudioLCMPipeline
+from .pipelines.pipeline_audiolcm import AudioLCMPipeline, fade_ends
 from .pipelines.prompt_events import format_events, structured_caption
 
 
@@ -1129,7 +1129,8 @@ class TrainingRun:
                 mel = pipe(prompt, generator=noise, output_type="mel", **self.validation_options).audios
                 mels.append(torch.as_tensor(mel)[0].float().cpu())
                 if pipe.vocoder is not None:
-                    waveforms.append(pipe.vocoder(torch.as_tensor(mel).to(pipe.vocoder.device))[0].float().cpu())
+                    waveform = pipe.vocoder(torch.as_tensor(mel).to(pipe.vocoder.device)).float().cpu()
+                    waveforms.append(fade_ends(waveform, round(pipe.config.fade_s * pipe.sampling_rate))[0])
                     write_audio(folder / f"{index:02d}.wav", waveforms[-1], pipe.sampling_rate)
             plot_mels(folder / "mels.png", mels, captions=prompts)
             for tracker in self.accelerator.trackers:

@@ -225,6 +225,14 @@ def read_recipe(config):
                     )
             folder = output / group / name
             options |= {**data, "output_dir": str(folder), "resume_from_checkpoint": "latest"}
+            training_options = read_options(where, config_class, options)
+            # A teacher has none, and may be asked for any number of steps.
+            points = getattr(training_options, "num_solver_timesteps", None)
+            steps = described["evaluation"]["num_inference_steps"]
+            if points is not None and steps > points:
+                raise ValueError(
+                    f"{where}: a student of num_solver_timesteps={points} cannot take num_inference_steps={steps}."
+                )
             rows.append(
                 Row(
                     group=group,
@@ -233,7 +241,7 @@ def read_recipe(config):
                     options=row["options"],
                     script=script,
                     flags=flags_of(options),
-                    training=read_options(where, config_class, options),
+                    training=training_options,
                     evaluation=described["evaluation"],
                     folder=folder,
                 )
@@ -258,11 +266,15 @@ def check_held(row):
     # An option that came after a run had its default in it.
     defaults = {field.name: field.default for field in fields(row.training)}
     for name, value in wanted.items():
-        if name.endswith("_dir") or name == "resume_from_checkpoint":
+        if name in OWN_OPTIONS:
             continue
-        if held.get(name, defaults[name]) != value:
+        before = held.get(name, defaults[name])
+        if name.endswith("_dir") and before is not None and value is not None:
+            # The same folder may be named in several ways.
+            before, value = Path(before).name, Path(value).name
+        if before != value:
             raise ValueError(
-                f"{row}: {str(row.folder)!r} was trained with {name}={held.get(name, defaults[name])!r}, and the "
+                f"{row}: {str(row.folder)!r} was trained with {name}={before!r}, and the "
                 f"recipe says {value!r}. Remove the folder to train anew, or name another output_dir."
             )
 
@@ -414,8 +426,9 @@ def summary_of(rows, judged, config):
     """
     groups = {}
     for row in rows:
-        if str(row) not in judged:
+        if not row.is_finished:
             groups.setdefault(row.group, {"rows": []}).setdefault("missing", []).append(row.name)
+        if str(row) not in judged:
             continue
         results = judged[str(row)]
         (found,) = results["rows"]
@@ -482,18 +495,29 @@ def main(config):
     Path(config.output_dir).mkdir(parents=True, exist_ok=True)
     train(chosen, cache, config)
 
-    judged = {str(row): evaluation.results(row) for row in rows if row.is_finished}
-    if not judged:
+    judged, failed = {}, {}
+    for row in rows:
+        if row.is_finished:
+            try:
+                judged[str(row)] = evaluation.results(row)
+            except ValueError as error:
+                # The others are judged all the same.
+                failed[str(row)] = f"{row} cannot be judged: {error}"
+    if not judged and not failed:
         raise ValueError(
             f"No row of {config.recipe!r} is finished in {config.output_dir!r}: there is nothing to judge."
         )
     summary = summary_of(rows, judged, config)
     lines = report_lines(summary, evaluation.judge)
+    if failed:
+        lines += ["", *failed.values()]
     with replacing(Path(config.output_dir) / TABLE) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     with replacing(Path(config.output_dir) / SUMMARY) as temporary:
         temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print("\n".join(["", *lines]), flush=True)
+    if failed:
+        raise RuntimeError(" ".join(failed.values()))
 
 
 if __name__ == "__main__":

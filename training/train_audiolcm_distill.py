@@ -45,9 +45,10 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
     w_max: float = option(12.0, "Highest guidance strength drawn.")
     huber_c: float = option(0.001, "Residual at which the pseudo-Huber loss turns from quadratic to linear.")
     target_decay: float = option(0.95, "Rate of the target network's average.")
-    timestep_power: float = option(
-        1.0,
-        "Spacing of the student's steps, see `LCMAudioScheduler`; below 1, all but the first begin with less noise.",
+    timestep_power: float | None = option(
+        None,
+        "Spacing of the student's steps, see `LCMAudioScheduler`; below 1, all but the first begin with less noise. "
+        "By default that of student_dir, or 1.",
     )
     guidance_embedding_dim: int = option(256, "Width of the embedded guidance strength; an adapter has none.")
 
@@ -63,9 +64,9 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
                 raise ValueError(f"Expected {name} to be one of {known}, got {getattr(self, name)!r}.")
         if not 0 <= self.target_decay <= 1:
             raise ValueError(f"Expected 0 <= target_decay <= 1, got {self.target_decay}.")
-        if not 0 < self.timestep_power < math.inf:
+        if self.timestep_power is not None and not 0 < self.timestep_power < math.inf:
             raise ValueError(f"Expected a finite timestep_power above 0, got {self.timestep_power}.")
-        if self.lora_rank is not None and self.timestep_power != 1:
+        if self.lora_rank is not None and self.timestep_power is not None:
             raise ValueError(
                 "An adapter comes without a scheduler, which could space its steps: leave out timestep_power, got "
                 f"{self.timestep_power} with lora_rank={self.lora_rank}."
@@ -152,13 +153,20 @@ def main(config):
     optimizer = run.optimizer([parameter for parameter in student.parameters() if parameter.requires_grad])
     student, optimizer = accelerator.prepare(student, optimizer)
 
+    timestep_power = config.timestep_power
+    if timestep_power is None:
+        timestep_power = 1.0
+        if config.student_dir is not None:
+            trained = LCMAudioScheduler.load_config(config.student_dir, subfolder="scheduler")
+            timestep_power = trained.get("timestep_power", timestep_power)
+
     def pipeline():
         components = dict(pipe.components)
         components["transformer"] = run.whole(averaged)
         components["scheduler"] = LCMAudioScheduler.from_config(
             pipe.scheduler.config,
             original_inference_steps=config.num_solver_timesteps,
-            timestep_power=config.timestep_power,
+            timestep_power=timestep_power,
         )
         return AudioLCMPipeline(
             **components,

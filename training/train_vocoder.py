@@ -26,7 +26,7 @@ from audiolcm_diffusers.models.discriminators import (
     stft_magnitude,
     waveform_discriminators,
 )
-from audiolcm_diffusers.training_utils import CropRunConfig, TrainingRun, option, parse_config
+from audiolcm_diffusers.training_utils import CropRunConfig, TrainingRun, load_vocoder, option, parse_config
 
 
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (64, 16))
@@ -141,7 +141,12 @@ def main(config):
         vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
 
     if config.vocoder_dir is not None:
-        vocoder = BigVGANVocoder.from_pretrained(config.vocoder_dir, torch_dtype=torch.float32)
+        vocoder = load_vocoder(config.vocoder_dir).float()
+        if not isinstance(vocoder, BigVGANVocoder):
+            raise ValueError(
+                f"Expected a BigVGANVocoder in {config.vocoder_dir!r}, got a {type(vocoder).__name__}, which has "
+                "nothing to train."
+            )
     else:
         vocoder = BigVGANVocoder(**json.loads(config.vocoder_config))
     conv_in, vocoder.conv_in = vocoder.conv_in, torch.nn.Identity()

@@ -50,7 +50,6 @@ BELONGS_TO = {
     "caption_column": "dataset_name",
     "teacher_steps": "teacher",
     "head": "classifier",
-    "model_card": "model",
     "teacher_card": "teacher",
     "other_software": "compare",
 }
@@ -279,8 +278,13 @@ def check_options(args):
         raise ValueError(
             "Expected a network to judge by: --classifier for fad, kl and is, --clap for clap (and fad), or both."
         )
+    cards = cards_of(args).values()
+    if len({Path(path).resolve() for path in cards}) < len(cards):
+        raise ValueError(f"Expected two cards, got {args.model_card!r} for both model and teacher.")
     if args.generated is not None:
-        useless = given & ({"steps", "save_audio"} | (set() if args.teacher else {"guidance_scales", "dtype"}))
+        useless = given & (
+            {"steps", "save_audio", "model_card"} | (set() if args.teacher else {"guidance_scales", "dtype"})
+        )
         if useless:
             raise ValueError(f"The sounds of --generated are there already: they take no {flags(useless)}.")
         if args.duration is None:

@@ -85,13 +85,14 @@ def read_card(path):
     Raises:
         ValueError: If there is no such file, or its metadata cannot be read or is missing.
     """
+    import yaml
     from huggingface_hub import ModelCard
 
     if not Path(path).is_file():
         raise ValueError(f"Expected a model card, got {str(path)!r}, which is no file.")
     try:
         card = ModelCard.load(path)
-    except ValueError as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise ValueError(f"The metadata of the model card {str(path)!r} cannot be read: {error}") from error
     if not card.data.to_dict():
         raise ValueError(f"Expected a model card that begins with a metadata block between `---`, got {str(path)!r}.")
@@ -114,7 +115,7 @@ def write_model_index(path, results, kind):
     dataset = protocol["dataset"]
     # A folder's place on this machine says nothing to others.
     is_folder = Path(dataset["name"]).exists()
-    name = Path(dataset["name"]).name if is_folder else dataset["name"]
+    name = Path(dataset["name"]).resolve().stem if is_folder else dataset["name"]
     card.data.model_name = card.data.model_name or _title(card.text) or Path(path).stem
     card.data.eval_results = [
         EvalResult(
@@ -143,7 +144,9 @@ def write_model_index(path, results, kind):
 
 
 def _title(text):
-    return next((line.removeprefix("# ").strip() for line in text.splitlines() if line.startswith("# ")), None)
+    # Behind every second fence there is text again, and no code with comments.
+    lines = "".join(text.split("```")[::2]).splitlines()
+    return next((line.removeprefix("# ").strip() for line in lines if line.startswith("# ")), None)
 
 
 def plot_steps(path, results):

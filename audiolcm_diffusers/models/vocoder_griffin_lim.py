@@ -65,8 +65,15 @@ class GriffinLimVocoder(ModelMixin, ConfigMixin):
                 "Expected an even n_fft of at least four times hop_length, and hop_length even, got "
                 f"n_fft={n_fft}, hop_length={hop_length}."
             )
-        if num_iterations < 0:
-            raise ValueError(f"Expected num_iterations >= 0, got {num_iterations}.")
+        if not isinstance(num_iterations, int) or num_iterations < 0:
+            raise ValueError(f"Expected num_iterations to be a whole number from 0, got {num_iterations!r}.")
+        if not isinstance(in_channels, int) or in_channels < 1:
+            raise ValueError(f"Expected in_channels to be a whole number from 1, got {in_channels!r}.")
+        if not 0 <= min_frequency < max_frequency <= sampling_rate / 2:
+            raise ValueError(
+                "Expected 0 <= min_frequency < max_frequency <= sampling_rate / 2, got "
+                f"min_frequency={min_frequency}, max_frequency={max_frequency}, sampling_rate={sampling_rate}."
+            )
         if not 0 <= momentum < 1:
             raise ValueError(f"Expected 0 <= momentum < 1, got {momentum}.")
         # Saved, though it could be computed: a model of diffusers has a file, a device and a dtype.
@@ -83,8 +90,8 @@ class GriffinLimVocoder(ModelMixin, ConfigMixin):
             mel (`torch.Tensor` of shape `(batch_size, in_channels, frames)`): Log10-mel spectrogram.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, frames * hop_length)`: Waveforms in `(-1, 1)`, of the dtype of `mel`.
-            A sound that would be louder is scaled as a whole.
+            `torch.Tensor` of shape `(batch_size, frames * hop_length)`: Waveforms in `(-1, 1)`, float32. A sound
+            that would be louder is scaled as a whole.
 
         Raises:
             ValueError: If `mel` is not of the shape above or has no frames.
@@ -93,14 +100,20 @@ class GriffinLimVocoder(ModelMixin, ConfigMixin):
             raise ValueError(
                 f"Expected a mel of shape (batch_size, {self.config.in_channels}, frames), got {tuple(mel.shape)}."
             )
+        # Phases do not survive half precision, and complex numbers have none on every device.
+        with torch.autocast(mel.device.type, enabled=False):
+            return self._waveforms(mel.float())
+
+    def _waveforms(self, mel):
         n_fft, hop_length = self.config.n_fft, self.hop_length
         filters = self.filters.float()
-        wanted = 10.0 ** mel.float()
+        wanted = 10.0**mel
         num_frames = mel.shape[-1]
 
         # By frames first, on the CPU: a longer sound begins as a shorter one does, on any device.
-        generator = torch.Generator().manual_seed(0)
-        phases = torch.rand(num_frames, filters.shape[1], generator=generator).T.to(mel.device) * (2 * math.pi)
+        generator = torch.Generator("cpu").manual_seed(0)
+        phases = torch.rand(num_frames, filters.shape[1], generator=generator, device="cpu").T.to(mel.device)
+        phases = phases * (2 * math.pi)
         spectrum = torch.polar((torch.linalg.pinv(filters) @ wanted).clamp(min=0.0), phases.expand(len(mel), -1, -1))
 
         window = torch.hann_window(n_fft, device=mel.device)
@@ -130,4 +143,4 @@ class GriffinLimVocoder(ModelMixin, ConfigMixin):
 
         padding = (n_fft - hop_length) // 2
         waveform = waveform_of(spectrum)[:, padding : length - padding]
-        return (waveform * (PEAK / waveform.abs().amax(dim=1, keepdim=True).clamp(min=PEAK))).to(mel.dtype)
+        return waveform * (PEAK / waveform.abs().amax(dim=1, keepdim=True).clamp(min=PEAK))

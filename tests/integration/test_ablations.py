@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from script_runs import TRAINING, distillation_options, load_script
 
 from audiolcm_diffusers import LLaMATransformer1DModel
@@ -120,6 +121,7 @@ def put(recipe, path, value):
         (("student", "rows", "baseline", "options"), {"w_max": 9}, "got {'w_max': 9} in 'student/baseline'"),
         (("student", "options"), {"max_train_steps": 4}, "duration_shares is decided by the cache, got '0.4,0.6'"),
         (("student", "evaluation", "num_inference_steps"), 1.5, "a whole number above 0, got 1.5"),
+        (("student", "evaluation", "num_inference_steps"), 6, "k-200: .* num_solver_timesteps=5 cannot take .*=6"),
         (("student", "evaluation", "audio_length_in_s"), 0, "a number above 0, got 0"),
         (("student", "rows"), {}, "the rows of 'student' to be an object with something in it, got {}"),
         (("student", "script"), "train_nothing.py", "no training script .*train_nothing.py"),
@@ -284,6 +286,14 @@ def test_two_rows_from_training_to_table(ablations, trained, data_dir, eval_dir,
     capsys.readouterr()
     assert audiolcm(["evaluate", "--compare", *(str(path.parent) for path in logs)]) == 0
     assert "| model, 2 steps, scale 5 | FAD ↓ |" in capsys.readouterr().out
+
+    # One that diverged does not keep the others from being judged.
+    weights = tmp_path / "out/student/l2/model/transformer/diffusion_pytorch_model.safetensors"
+    save_file({name: weight * math.nan for name, weight in load_file(weights).items()}, weights)
+    with pytest.raises(RuntimeError, match="student/l2 cannot be judged: The sound of .* NaN"):
+        run(evaluate_only=True)
+    table = (tmp_path / "out/ablations.md").read_text()
+    assert "| baseline: as it is |" in table and "| l2" not in table and "\nstudent/l2 cannot be judged: " in table
 
     # A finished row is not taken for one of other options.
     recipe["groups"]["student"]["rows"]["l2"]["options"] = {"huber_c": 0.5}

@@ -36,7 +36,13 @@ from script_runs import (
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import T5Config, T5EncoderModel
 
-from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, BigVGANVocoder, LCMAudioScheduler
+from audiolcm_diffusers import (
+    AudioLCMPipeline,
+    AutoencoderKLMel1D,
+    BigVGANVocoder,
+    GriffinLimVocoder,
+    LCMAudioScheduler,
+)
 from audiolcm_diffusers.audio.io import read_audio, write_audio
 from audiolcm_diffusers.metrics.networks import load_classifier
 from audiolcm_diffusers.training_utils import parse_config
@@ -545,6 +551,10 @@ def test_a_student_goes_on_from_a_student(trained, data_dir, tmp_path):
     start = load_file(trained / "student/model/transformer/diffusion_pytorch_model.safetensors")
     torch.testing.assert_close(weights, torch.cat([start[name].flatten() for name in sorted(start)]))
 
+    # Spaced as it was, where nothing else is said.
+    distil(trained, data_dir, tmp_path / "next", student_dir=tmp_path / "run/model", max_train_steps=1)
+    assert LCMAudioScheduler.from_pretrained(tmp_path / "next/model/scheduler").config.timestep_power == 0.5
+
 
 def test_a_student_has_the_parts_of_its_teacher(trained, data_dir, tmp_path):
     """0.512 s are 16 latent frames of 512 samples, as many as there are positions."""
@@ -570,6 +580,18 @@ def test_a_student_has_the_parts_of_its_teacher(trained, data_dir, tmp_path):
     assert pipe("a tone", output_type="latent").audios.shape == (1, 4, 16)
     with pytest.raises(ValueError, match="at most 0.512 s, the limit of this model, got 0.513 s"):
         pipe("a tone", audio_length_in_s=0.513)
+
+
+def test_a_vocoder_that_cannot_be_trained_is_refused(data_dir, tmp_path):
+    GriffinLimVocoder().save_pretrained(tmp_path / "vocoder")
+    with pytest.raises(ValueError, match="got a GriffinLimVocoder, which has nothing to train"):
+        run_script(
+            "train_vocoder",
+            "VocoderConfig",
+            data_dir=data_dir,
+            output_dir=tmp_path / "run",
+            vocoder_dir=tmp_path / "vocoder",
+        )
 
 
 def test_no_layer_of_that_name_is_told_with_those_there_are(trained, data_dir, tmp_path):

@@ -273,7 +273,17 @@ def refuse(tmp_path, monkeypatch, capsys):
         (["--dataset", "d", "--split", "test"], "--split belongs to --dataset-name"),
         (["--dataset", "d", "--teacher-steps", "9"], "--teacher-steps belongs to --teacher"),
         (["--dataset", "d", "--head", "sigmoid", "--clap", "c"], "--head belongs to --classifier"),
-        (["--dataset", "d", "--model-card", "c.md"], "--model-card belongs to --model"),
+        (
+            ["--dataset", "d", "--clap", "c", "--output", "o", "--generated", "g", "--model-card", "c.md"],
+            "take no --model-card",
+        ),
+        (
+            [
+                *("--dataset", "d", "--clap", "c", "--output", "o", "--teacher", "t"),
+                *("--model-card", "c.md", "--teacher-card", "./c.md"),
+            ],
+            "Expected two cards, got 'c.md'",
+        ),
         (["--dataset", "d", "--teacher-card", "c.md"], "--teacher-card belongs to --teacher"),
         (["--dataset", "d", "--clap", "c", "--output", "o", "--model", "mini", "--model-card", "c.md"], "no file"),
         (["--dataset", "d", "--other-software"], "--other-software belongs to --compare"),

@@ -124,6 +124,7 @@ def test_metrics_in_the_metadata_of_a_card(results, tmp_path):
         (None, "card.md', which is no file"),
         ("# Only text\n", "begins with a metadata block between `---`, got"),
         ("---\n- a list\n---\n", "metadata of the model card"),
+        ("---\nlicense: [a\n---\n", "metadata of the model card"),
     ],
 )
 def test_bad_cards(text, told, tmp_path):

@@ -99,8 +99,19 @@ def test_save_and_load(tone, tmp_path, auto_class):
 def test_half_precision_changes_little(tone):
     mel = log_mel_spectrogram(tone)
     half = GriffinLimVocoder(num_iterations=0).half()(mel.half())
-    assert half.dtype == torch.float16
-    torch.testing.assert_close(half.float(), GriffinLimVocoder(num_iterations=0)(mel), rtol=0, atol=5e-3)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, GriffinLimVocoder(num_iterations=0)(mel), rtol=0, atol=5e-3)
+
+
+@torch.no_grad()
+def test_neither_autocast_nor_a_default_device_changes_anything(tone):
+    vocoder = GriffinLimVocoder(num_iterations=2)
+    mel = log_mel_spectrogram(tone)
+    expected = vocoder(mel)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(vocoder(mel), expected)
+    with torch.device("meta"):
+        assert torch.equal(vocoder(mel), expected)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +119,10 @@ def test_half_precision_changes_little(tone):
     [
         ({"hop_length": 512}, "n_fft=1024, hop_length=512"),
         ({"hop_length": 255}, "n_fft=1024, hop_length=255"),
-        ({"num_iterations": -1}, "num_iterations >= 0, got -1"),
+        ({"num_iterations": -1}, "num_iterations to be a whole number from 0, got -1"),
+        ({"num_iterations": 1.5}, "num_iterations to be a whole number from 0, got 1.5"),
+        ({"in_channels": 0}, "in_channels to be a whole number from 1, got 0"),
+        ({"sampling_rate": 8000}, "max_frequency=8000.0, sampling_rate=8000"),
         ({"momentum": 1.0}, "momentum < 1, got 1.0"),
     ],
 )
