@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from audiolcm_diffusers.audio.io import replacing
+from audiolcm_diffusers.commands.evaluate import TABLE as ROW_TABLE
 from audiolcm_diffusers.commands.evaluate import (
     count_silent,
     describe_pipeline,
@@ -406,7 +407,7 @@ class Evaluation:
         results["notes"] = notes_on(protocol, self.judge)
         if silent:
             results["notes"].append(f"{name}: {silent} of {len(sounds)} sounds are silent, below -60 dB.")
-        write_results(row.folder, results, plot=False)
+        write_results(row.folder, results, table_lines(results), ROW_TABLE)
         print(f"{row}: judged", flush=True)
         return results
 

@@ -164,7 +164,7 @@ def run(args):
         models["teacher"] = find_model(args.teacher)
 
     from ..metrics.protocol import software_versions
-    from ..metrics.report import read_card, write_model_index
+    from ..metrics.report import read_card, table_lines, write_model_index
 
     for path in cards_of(args).values():
         read_card(path)
@@ -245,10 +245,11 @@ def run(args):
             results["notes"].append(
                 f"{row['name']}: {row['num_silent']} of {len(clips)} sounds are silent, below -60 dB."
             )
-    write_results(args.output, results, plot=bool(settings))
+    lines = table_lines(results)
+    write_results(args.output, results, lines, TABLE, plot=bool(settings))
     for role, path in cards_of(args).items():
         write_model_index(path, results, role)
-    print_results(args, results)
+    print_results(args, results, lines)
 
 
 def check_options(args):
@@ -757,34 +758,31 @@ def save_sounds(folder, sounds, captions):
         writer.writerows([("file_name", "caption"), *zip(names, captions)])
 
 
-def write_results(folder, results, plot):
+def write_results(folder, results, lines, name, plot=False):
     r"""
-    Write the table, the picture where there are steps to draw, and at last the results themselves.
+    Write a report, the picture where there are steps to draw, and at last the results themselves.
 
     Args:
         folder (`Path`): Exists.
         results (`dict`): All of them.
-        plot (`bool`): Whether rows differ in steps.
+        lines (`list[str]`): The same for people.
+        name (`str`): What their file is called.
+        plot (`bool`, defaults to `False`): Whether rows differ in steps.
     """
     from ..audio.io import replacing
-    from ..metrics.report import plot_steps, table_lines
+    from ..metrics.report import plot_steps
 
-    with replacing(folder / TABLE) as temporary:
-        temporary.write_text("\n".join(table_lines(results)) + "\n", encoding="utf-8")
+    with replacing(folder / name) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if plot:
         plot_steps(folder / PLOT, results)
     with replacing(folder / RESULTS) as temporary:
         temporary.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def print_results(args, results):
-    r"""Print the table, or with `--json` the results."""
-    from ..metrics.report import table_lines
-
-    if args.json:
-        print(json.dumps(results))
-    else:
-        print("\n".join(["", *table_lines(results)]))
+def print_results(args, results, lines):
+    r"""Print a report, or with `--json` the results."""
+    print(json.dumps(results) if args.json else "\n".join(["", *lines]))
 
 
 def print_comparison(args):

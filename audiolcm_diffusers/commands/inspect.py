@@ -14,9 +14,11 @@ from .evaluate import (
     flags,
     make_sounds,
     notes_on_references,
+    print_results,
     read_references,
     reconstruct,
     to_lengths,
+    write_results,
 )
 from .generate import count, finite, seconds, seed
 from .loading import add_model_options, find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
@@ -123,6 +125,7 @@ def run(args):
         models["teacher"] = find_model(args.teacher)
     paraphrases = {} if args.paraphrases is None else read_paraphrases(args.paraphrases)
 
+    from ..metrics.inspection_report import report_lines
     from ..metrics.networks import load_classifier
     from ..metrics.protocol import software_versions
 
@@ -168,8 +171,9 @@ def run(args):
     sections["lengths"] = inspection.lengths(args.durations)
     if paraphrases:
         sections["paraphrases"] = inspection.wordings(paraphrases)
-    write_results(args.output, results)
-    print_results(args, results)
+    lines = report_lines(results)
+    write_results(args.output, results, lines, REPORT)
+    print_results(args, results, lines)
 
 
 def check_options(args):
@@ -761,24 +765,3 @@ def notes_on(args, inspection, results, num_bad):
     if heard_s < max(*args.durations, inspection.num_samples / SAMPLING_RATE):
         notes.append(f"The classifier hears the first {heard_s:g} s of a sound alone.")
     return notes
-
-
-def write_results(folder, results):
-    r"""Write the report, and at last the results themselves."""
-    from ..audio.io import replacing
-    from ..metrics.inspection_report import report_lines
-
-    with replacing(folder / REPORT) as temporary:
-        temporary.write_text("\n".join(report_lines(results)) + "\n", encoding="utf-8")
-    with replacing(folder / RESULTS) as temporary:
-        temporary.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def print_results(args, results):
-    r"""Print the report, or with `--json` the results."""
-    from ..metrics.inspection_report import report_lines
-
-    if args.json:
-        print(json.dumps(results))
-    else:
-        print("\n".join(["", *report_lines(results)]))

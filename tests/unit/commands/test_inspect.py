@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from diffusers import DDIMScheduler
 
 from audiolcm_diffusers.commands import main
 from audiolcm_diffusers.commands.inspect import first_of_each, pick_prompts, real_ends, wordings_of
@@ -53,19 +52,6 @@ def classifier(make_classifier, tmp_path):
     for part in make_classifier(num_labels=3, **names):
         part.save_pretrained(tmp_path / "classifier")
     return str(tmp_path / "classifier")
-
-
-@pytest.fixture
-def model(make_pipeline, tmp_path):
-    make_pipeline(default_audio_length_in_s=0.3).save_pretrained(tmp_path / "model")
-    return str(tmp_path / "model")
-
-
-@pytest.fixture
-def teacher(make_pipeline, make_llama_transformer, tmp_path):
-    transformer = make_llama_transformer(time_cond_proj_dim=None)
-    make_pipeline(transformer=transformer, scheduler=DDIMScheduler()).save_pretrained(tmp_path / "teacher")
-    return str(tmp_path / "teacher")
 
 
 @pytest.fixture
