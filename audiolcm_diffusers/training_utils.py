@@ -49,7 +49,7 @@ from .data.latents import EncodedExamples, LatentEncoder
 from .models.discriminators import discriminator_loss, generator_losses
 from .models.vocoder_bigvgan import BigVGANVocoder
 from .models.vocoder_griffin_lim import GriffinLimVocoder
-from .pipelines.pipeline_audiolcm import AudioLCMPipeline, fade_ends
+from .pipelines.pipeline_audiolcm import AudioLCMPipeline
 from .pipelines.prompt_events import format_events, structured_caption
 
 
@@ -1129,8 +1129,8 @@ class TrainingRun:
                 mel = pipe(prompt, generator=noise, output_type="mel", **self.validation_options).audios
                 mels.append(torch.as_tensor(mel)[0].float().cpu())
                 if pipe.vocoder is not None:
-                    waveform = pipe.vocoder(torch.as_tensor(mel).to(pipe.vocoder.device)).float().cpu()
-                    waveforms.append(fade_ends(waveform, round(pipe.config.fade_s * pipe.sampling_rate))[0])
+                    mel = torch.as_tensor(mel).to(pipe.vocoder.device)
+                    waveforms.append(pipe.mel_spectrogram_to_waveform(mel)[0].cpu())
                     write_audio(folder / f"{index:02d}.wav", waveforms[-1], pipe.sampling_rate)
             plot_mels(folder / "mels.png", mels, captions=prompts)
             for tracker in self.accelerator.trackers:

@@ -14,11 +14,11 @@ import torch.nn.functional as F
 
 from audiolcm_diffusers import AutoencoderKLMel1D, BigVGANVocoder, log_mel_spectrogram
 from audiolcm_diffusers.data.captioned_audio import (
-    INT16_SCALE,
     clip_mels,
     crop_or_pad,
     draw_crops,
     draw_gains_db,
+    unit,
 )
 from audiolcm_diffusers.models.discriminators import (
     FEATURE_MATCHING,
@@ -111,7 +111,7 @@ def draw_batch(waveforms, config, generators, hop_length):
     gains = draw_gains_db(config.max_gain_db, generators)
     batch = torch.stack(
         [
-            crop_or_pad(waveforms[index], length, offset, 0).float() / INT16_SCALE * 10 ** (gain_db / 20)
+            unit(crop_or_pad(waveforms[index], length, offset, 0)) * 10 ** (gain_db / 20)
             for (index, offset), gain_db in zip(crops, gains)
         ]
     ).clamp(-1.0, 1.0)

@@ -630,9 +630,9 @@ def to_lengths(waveforms, num_samples):
 
 def count_silent(sounds):
     r"""Sounds whose level lies below -60 dB of full scale."""
-    from ..data.captioned_audio import INT16_SCALE
+    from ..data.captioned_audio import unit
 
-    return sum(float((sound.float() / INT16_SCALE).square().mean().sqrt()) < SILENT_LEVEL for sound in sounds)
+    return sum(float(unit(sound).square().mean().sqrt()) < SILENT_LEVEL for sound in sounds)
 
 
 def make_sounds(pipe, captions, seeds, batch_size, duration_s, num_steps, guidance_scale):
@@ -696,7 +696,7 @@ def reconstruct(pipe, waveforms, batch_size):
     """
     import torch
 
-    from ..data.captioned_audio import INT16_SCALE, crop_or_pad
+    from ..data.captioned_audio import crop_or_pad, unit
     from ..data.latents import LatentEncoder
 
     if pipe.sampling_rate != SAMPLING_RATE:
@@ -709,7 +709,7 @@ def reconstruct(pipe, waveforms, batch_size):
             [crop_or_pad(waveform, padded, 0, 0) for waveform in waveforms[first : first + batch_size]]
         )
         with torch.no_grad():
-            _, latents = encoder.mels_and_latents(batch.float() / INT16_SCALE)
+            _, latents = encoder.mels_and_latents(unit(batch))
             mels = pipe.vae.decode((latents / pipe.vae.config.scaling_factor).to(pipe.vae.dtype)).sample
             sounds = pipe.vocoder(mels.to(pipe.vocoder.dtype))[..., :num_samples].float().cpu()
         if not torch.isfinite(sounds).all():
@@ -747,12 +747,12 @@ def pipeline_fingerprint(pipe):
 def save_sounds(folder, sounds, captions):
     r"""Keep sounds as a captioned folder, which `--generated` and `--dataset` read."""
     from ..audio.io import write_audio
-    from ..data.captioned_audio import INT16_SCALE
+    from ..data.captioned_audio import unit
 
     folder.mkdir(parents=True)
     names = [f"{index:05d}-{slug(caption)}.wav" for index, caption in enumerate(captions)]
     for name, sound in zip(names, sounds):
-        write_audio(folder / name, sound.float() / INT16_SCALE, SAMPLING_RATE)
+        write_audio(folder / name, unit(sound), SAMPLING_RATE)
     with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerows([("file_name", "caption"), *zip(names, captions)])

@@ -3,6 +3,7 @@
 
 import json
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 
 from ..metrics.protocol import HEADS, RESULTS, SAMPLING_RATE
@@ -347,6 +348,7 @@ class Inspection:
         self.prompts, self.num_samples = list(prompts), num_samples
         self.num_steps = {"model": args.steps, "teacher": args.teacher_steps}
         self.real = [clip for clip in clips if clip.caption in prompts]
+        self.real_sounds = to_lengths([clip.waveform for clip in self.real], num_samples)
         self.nameable = [prompt for prompt in self.prompts if prompt in classifier.labels]
 
     def make(self, role, texts, num_samples):
@@ -385,7 +387,14 @@ class Inspection:
 
     def listen(self, waveforms):
         r"""`dict[str, torch.Tensor]`: What the classifier says of int16 sounds."""
+        from ..data.captioned_audio import unit
+
         return self.classifier.listen([unit(waveform) for waveform in waveforms], SAMPLING_RATE, self.args.batch_size)
+
+    @cached_property
+    def real_features(self):
+        r"""`torch.Tensor`: Embeddings of the real clips with one of the prompts as caption."""
+        return self.listen(self.real_sounds)["features"]
 
     def mean(self, values):
         r"""A mean over prompts, see [`~audiolcm_diffusers.metrics.inspection.mean_over_prompts`]."""
@@ -430,11 +439,11 @@ class Inspection:
             role: {prompt: mean_pairwise_distance(rows) for prompt, rows in self.takes_of(features).items()}
             for role, features in heard.items()
         }
-        features = self.listen(to_lengths([clip.waveform for clip in self.real], self.num_samples))["features"]
         captions = [clip.caption for clip in self.real]
         several = [prompt for prompt in self.prompts if captions.count(prompt) > 1]
         distances["real clips"] = {
-            prompt: mean_pairwise_distance(features[[caption == prompt for caption in captions]]) for prompt in several
+            prompt: mean_pairwise_distance(self.real_features[[caption == prompt for caption in captions]])
+            for prompt in several
         }
 
         def of(estimate, *names):
@@ -482,9 +491,8 @@ class Inspection:
         self.say(f"{len(train_clips)} training clips in {len(parts)} pieces")
         of_sounds = [(prompt, f"take {take}") for prompt in self.prompts for take in range(self.args.takes)]
         sources = {role: (takes[role], heard[role], of_sounds) for role in takes}
-        real = to_lengths([clip.waveform for clip in self.real], self.num_samples)
         names = [(clip.caption, clip.name) for clip in self.real]
-        sources[HELD_OUT] = (real, self.listen(real)["features"], names)
+        sources[HELD_OUT] = (self.real_sounds, self.real_features, names)
         copied = first_of_each([clip for clip in train_clips if clip.caption in self.prompts], self.args.takes)
         if copied:
             originals = to_lengths([clip.waveform for clip in copied], self.num_samples)
@@ -566,6 +574,7 @@ class Inspection:
         return {"durations": found, "real clips": real_ends([clip.waveform for clip in self.real])}
 
     def _of_length(self, num_samples):
+        from ..data.captioned_audio import unit
         from ..metrics.inspection import clipped_share, level_db, level_difference_db, loudest_db
 
         sounds = self.make("model", self.prompts, num_samples)
@@ -645,16 +654,10 @@ def first_of_each(clips, number):
     return first
 
 
-def unit(waveform):
-    r"""A waveform of int16 as float32 in `[-1, 1]`."""
-    from ..data.captioned_audio import INT16_SCALE
-
-    return waveform.float() / INT16_SCALE
-
-
 def mel_of(waveform):
     r"""Log-mel spectrogram of int16, shape `(80, frames)`."""
     from ..audio.mel import log_mel_spectrogram
+    from ..data.captioned_audio import unit
 
     return log_mel_spectrogram(unit(waveform)[None])[0]
 
@@ -698,6 +701,7 @@ def real_ends(waveforms):
     Returns:
         `dict`: Without the ends where no clip is long enough; `num_clips` says how many are.
     """
+    from ..data.captioned_audio import unit
     from ..metrics.inspection import clipped_share, min_samples_of_ends
 
     sounds = [unit(waveform) for waveform in waveforms]

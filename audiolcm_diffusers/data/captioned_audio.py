@@ -19,6 +19,11 @@ SILENCE = -5.0  # log10 mel of digital silence
 INT16_SCALE = 32767.0
 
 
+def unit(waveform):
+    r"""A waveform of int16, as [`Clip`] has it, as float32 in `[-1, 1]`."""
+    return waveform.float() / INT16_SCALE
+
+
 @dataclass(frozen=True)
 class Clip:
     r"""
@@ -228,7 +233,7 @@ def clip_mels(clips):
     mels = []
     for clip in clips:
         samples = max(1024, math.ceil(clip.waveform.shape[0] / 256) * 256)
-        waveform = F.pad(clip.waveform.float() / INT16_SCALE, (0, samples - clip.waveform.shape[0]))
+        waveform = F.pad(unit(clip.waveform), (0, samples - clip.waveform.shape[0]))
         mels.append(log_mel_spectrogram(waveform[None])[0])
     return mels
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from .captioned_audio import INT16_SCALE, crop_or_pad, random_offset
+from .captioned_audio import crop_or_pad, random_offset, unit
 
 
 TEMPLATES = (
@@ -143,7 +143,7 @@ def draw_part(waveform, samples, generator):
     Returns:
         `torch.Tensor` of shape `(samples,)`: float32 in `[-1, 1]`.
     """
-    waveform = waveform.float() / INT16_SCALE
+    waveform = unit(waveform)
     spare = samples - waveform.shape[-1]
     if spare <= 0:
         return crop_or_pad(waveform, samples, random_offset(waveform.shape[-1], samples, generator), 0.0)

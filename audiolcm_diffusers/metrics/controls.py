@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import torch
 
-from ..data.captioned_audio import INT16_SCALE, crop_or_pad
+from ..data.captioned_audio import INT16_SCALE, crop_or_pad, unit
 
 
 def to_length(waveform, num_samples):
@@ -77,7 +77,7 @@ def white_noise(waveforms, seed):
     """
     noises = []
     for index, waveform in enumerate(waveforms):
-        level = (waveform.float() / INT16_SCALE).square().mean().sqrt()
+        level = unit(waveform).square().mean().sqrt()
         generator = torch.Generator().manual_seed(clip_seed(seed, index))
         noises.append(to_length(torch.randn(waveform.shape, generator=generator) * level, waveform.shape[0]))
     return noises

@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ..audio.io import replacing
-from ..data.captioned_audio import INT16_SCALE
+from ..data.captioned_audio import unit
 from ..data.latent_cache import digest
 from .bootstrap import bootstrap
 from .controls import halves, other_captions
@@ -161,7 +161,7 @@ class Judge:
             kind: self.cache.get(
                 (*self._depends_on(kind), SAMPLING_RATE, lengths, *samples),
                 lambda network=network: network.listen(
-                    [waveform.float() / INT16_SCALE for waveform in waveforms], SAMPLING_RATE, self.batch_size
+                    [unit(waveform) for waveform in waveforms], SAMPLING_RATE, self.batch_size
                 ),
             )
             for kind, network in self.networks.items()

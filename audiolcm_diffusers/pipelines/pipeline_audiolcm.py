@@ -62,8 +62,10 @@ def fade_ends(waveforms: torch.Tensor, num_samples: int) -> torch.Tensor:
         `torch.Tensor` of the shape of `waveforms`.
     """
     num_samples = min(num_samples, waveforms.shape[-1] // 2)
+    if num_samples == 0:
+        return waveforms
     # Sample n is raised to sin^2(pi n / 2N): the first is silent.
-    rise = torch.sin(torch.arange(num_samples, device=waveforms.device) * (math.pi / (2 * max(num_samples, 1)))) ** 2
+    rise = torch.sin(torch.arange(num_samples, device=waveforms.device) * (math.pi / (2 * num_samples))) ** 2
     gain = torch.ones(waveforms.shape[-1], device=waveforms.device)
     gain[:num_samples] = rise
     gain[len(gain) - num_samples :] = rise.flip(0)
@@ -736,6 +738,20 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
             prediction = guide(cond, uncond, w)
         return prediction
 
+    def mel_spectrogram_to_waveform(self, mel: torch.Tensor, num_samples: int | None = None) -> torch.Tensor:
+        r"""
+        The vocoder's waveforms, faded at their ends as `config.fade_s` says.
+
+        Args:
+            mel (`torch.Tensor` of shape `(batch_size, num_mel_bins, frames)`): Log-mel spectrograms.
+            num_samples (`int`, *optional*): Length to cut to; the whole by default.
+
+        Returns:
+            `torch.Tensor` of shape `(batch_size, samples)`: float32.
+        """
+        waveforms = self.vocoder(mel.to(self.vocoder.dtype))[..., :num_samples].float()
+        return fade_ends(waveforms, round(self.config.fade_s * self.sampling_rate))
+
     @torch.no_grad()
     def __call__(
         self,
@@ -941,8 +957,7 @@ class AudioLCMPipeline(DiffusionPipeline, AudioLCMLoraLoaderMixin):
             mel = self.vae.decode((latents / self.vae.config.scaling_factor).to(self.vae.dtype), return_dict=False)[0]
             audio = mel[..., : math.ceil(num_samples / self.hop_length)]
         if output_type in ("np", "pt"):
-            audio = self.vocoder(audio.to(self.vocoder.dtype))[..., :num_samples].float()
-            audio = fade_ends(audio, round(self.config.fade_s * self.sampling_rate))
+            audio = self.mel_spectrogram_to_waveform(audio, num_samples)
         if output_type == "np":
             audio = audio.cpu().numpy()
 
