@@ -7,7 +7,7 @@ import math
 
 import pytest
 import torch
-from script_runs import TEXT_ENCODER, TRANSFORMER, VOCODER, run_script
+from script_runs import VOCODER, run_script, teacher_options
 
 from audiolcm_diffusers.audio.io import write_audio
 
@@ -61,10 +61,7 @@ def trained(data_dir, tmp_path_factory):
         "train_text_to_audio",
         "TextToAudioConfig",
         output_dir=runs / "teacher",
-        vae_dir=runs / "vae/model",
-        vocab_size=120,
-        transformer_config=json.dumps(TRANSFORMER),
-        text_encoder_config=json.dumps(TEXT_ENCODER),
+        **teacher_options(runs / "vae/model"),
         checkpointing_steps=2,
         **captioned,
     )

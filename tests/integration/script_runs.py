@@ -46,6 +46,16 @@ def run_script(name, config_class, prepare=lambda script: None, **options):
     script.main(parse_config(getattr(script, config_class), flags))
 
 
+def teacher_options(vae_dir, **transformer):
+    """Options of a tiny teacher from scratch; `transformer` says what its transformer has besides."""
+    return {
+        "vae_dir": vae_dir,
+        "vocab_size": 120,
+        "transformer_config": json.dumps({**TRANSFORMER, **transformer}),
+        "text_encoder_config": json.dumps(TEXT_ENCODER),
+    }
+
+
 def distillation_options(trained, data_dir, output_dir):
     return {
         "data_dir": data_dir,

@@ -1,7 +1,5 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-import csv
 import json
-import math
 import re
 
 import numpy as np
@@ -18,26 +16,9 @@ RATE = 16000
 CAPTIONS = ["a low tone", "a high tone", "noise", "a low tone", "a high tone", "noise"]
 
 
-def make_dataset(folder, captions=CAPTIONS, rate=RATE, length_s=0.3, silent=()):
-    """A captioned folder of tones and noise, of 0.3 s each."""
-    folder.mkdir()
-    times = np.arange(round(rate * length_s)) / rate
-    rows = []
-    for index, caption in enumerate(captions):
-        noise = np.random.default_rng(index).standard_normal(len(times))
-        frequency = 300 + 20 * index if "low" in caption else 2000 + 100 * index
-        sound = 0.2 * noise if "noise" in caption else 0.5 * np.sin(2 * math.pi * frequency * times)
-        sound = sound * (index not in silent)
-        soundfile.write(folder / f"{index}.wav", sound, rate)
-        rows.append((f"{index}.wav", caption))
-    with (folder / "metadata.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("file_name", "caption"), *rows])
-    return str(folder)
-
-
 @pytest.fixture
-def dataset(tmp_path):
-    return make_dataset(tmp_path / "data")
+def dataset(make_dataset, tmp_path):
+    return make_dataset(tmp_path / "data", CAPTIONS)
 
 
 @pytest.fixture
@@ -178,8 +159,8 @@ def test_metrics_without_a_network_are_said_to_be_left_out(dataset, model, class
     assert "The metric clap is left out: no --clap." in capsys.readouterr().out.splitlines()
 
 
-def test_clips_of_other_rates_and_lengths_are_recorded(run, model, tmp_path):
-    make_dataset(tmp_path / "other", rate=44100, length_s=0.5)
+def test_clips_of_other_rates_and_lengths_are_recorded(make_dataset, run, model, tmp_path):
+    make_dataset(tmp_path / "other", CAPTIONS, rate=44100, length_s=0.5)
     make_dataset(tmp_path / "short", CAPTIONS[:4], length_s=0.2)
     words = ["--model", model, "--steps", "1", "--metrics", "kl"]
     report = run("out", *words, "--dataset", str(tmp_path / "other"))
@@ -192,8 +173,8 @@ def test_clips_of_other_rates_and_lengths_are_recorded(run, model, tmp_path):
     assert (dataset["num_cropped"], dataset["num_padded"]) == (0, 4)
 
 
-def test_silent_sounds_are_judged_and_counted(run, tmp_path):
-    silent = make_dataset(tmp_path / "silent", silent={0, 3})
+def test_silent_sounds_are_judged_and_counted(make_dataset, run, tmp_path):
+    silent = make_dataset(tmp_path / "silent", CAPTIONS, silent={0, 3})
     report = run("out", "--generated", silent, "--duration", "0.3", "--metrics", "is")
     assert "generated: 2 of 6 sounds are silent, below -60 dB." in report["notes"]
 
@@ -291,12 +272,12 @@ def test_options_that_make_no_sense(options, told, refuse, tmp_path, monkeypatch
     assert told in refuse(*options)
 
 
-def test_bad_references_are_refused(refuse, classifier, model, tmp_path):
+def test_bad_references_are_refused(make_dataset, refuse, classifier, model, tmp_path):
     words = ["--classifier", classifier, "--model", model, "--output", str(tmp_path / "out"), "--allow-singular"]
     data = tmp_path / "data"
     (tmp_path / "empty").mkdir()
     assert "Expected a folder with `metadata.csv`" in refuse("--dataset", str(tmp_path / "empty"), *words)
-    make_dataset(data)
+    make_dataset(data, CAPTIONS)
     (data / "2.wav").unlink()
     soundfile.write(data / "4.wav", np.full(4800, np.nan), RATE, subtype="FLOAT")
     told = refuse("--dataset", str(data), *words)
@@ -321,12 +302,12 @@ def test_options_of_metrics_that_are_not_computed(refuse, dataset, classifier, t
     assert "Expected --clap, whose features FAD is to be of" in refuse(*words, "--fad-network", "clap")
 
 
-def test_generated_sounds_that_do_not_match_are_refused(refuse, dataset, classifier, tmp_path):
+def test_generated_sounds_that_do_not_match_are_refused(make_dataset, refuse, dataset, classifier, tmp_path):
     words = ["--dataset", dataset, "--classifier", classifier, "--output", str(tmp_path / "out"), "--duration", "0.3"]
     few = make_dataset(tmp_path / "few", CAPTIONS[:4] + ["a dog"])
     told = refuse(*words, "--generated", few)
     assert "3 captions differ: 'a dog' (0 wanted, 1 found), 'a high tone' (2 wanted, 1 found), 'noise' (2" in told
-    broken = make_dataset(tmp_path / "broken")
+    broken = make_dataset(tmp_path / "broken", CAPTIONS)
     soundfile.write(f"{broken}/4.wav", np.full(4800, np.inf), RATE, subtype="FLOAT")
     assert "1 of 6 sounds cannot be judged" in refuse(*words, "--generated", broken)
 

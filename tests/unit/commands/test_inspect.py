@@ -1,12 +1,9 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-import csv
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from audiolcm_diffusers.commands import main
@@ -20,29 +17,13 @@ RECIPE = Path(__file__).parents[3] / "training" / "recipes" / "mini"
 LABELS = ["a low tone", "a high tone", "noise"]
 
 
-def make_dataset(folder, captions, first=0, length_s=0.3):
-    """A captioned folder of tones and noise, of 0.3 s each; no two of different numbers are the same."""
-    folder.mkdir()
-    times = np.arange(round(RATE * length_s)) / RATE
-    rows = []
-    for index, caption in enumerate(captions, start=first):
-        frequency = 300 + 20 * index if "low" in caption else 2000 + 100 * index
-        noise = 0.2 * np.random.default_rng(index).standard_normal(len(times)).clip(-4, 4)
-        sound = noise if "noise" in caption else 0.5 * np.sin(2 * math.pi * frequency * times)
-        soundfile.write(folder / f"{index}.wav", sound, RATE)
-        rows.append((f"{index}.wav", caption))
-    with (folder / "metadata.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("file_name", "caption"), *rows])
-    return str(folder)
-
-
 @pytest.fixture
-def dataset(tmp_path):
+def dataset(make_dataset, tmp_path):
     return make_dataset(tmp_path / "data", ["a low tone", "noise", "a low tone", "noise", "a dog"])
 
 
 @pytest.fixture
-def train(tmp_path):
+def train(make_dataset, tmp_path):
     return make_dataset(tmp_path / "train", ["a low tone", "noise", "a high tone"], first=10, length_s=0.5)
 
 
@@ -241,7 +222,7 @@ def test_paraphrases_that_make_no_sense(content, told, refuse, tmp_path):
     assert told in refuse("--paraphrases", str(path))
 
 
-def test_folders_that_show_nothing_are_refused(refuse, dataset, tmp_path):
+def test_folders_that_show_nothing_are_refused(make_dataset, refuse, dataset, tmp_path):
     single = make_dataset(tmp_path / "single", ["a low tone", "noise"])
     assert "Expected a caption with two clips or more" in refuse("--dataset", single)
     told = refuse("--train", dataset)
