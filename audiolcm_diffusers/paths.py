@@ -179,6 +179,9 @@ class NoisePath:
                 f"Expected a scheduler with `alphas_cumprod` or one for flow matching, with `shift` or "
                 f"`use_flow_sigmas`, got a {name}."
             )
+        # `from_config` leaves in a config what other schedulers read from it, and drops their defaults.
+        if prediction_type is None and any(key.startswith("beta_") for key in config):
+            prediction_type = "epsilon"
         if prediction_type not in (None, "flow_prediction"):
             raise ValueError(
                 f"Expected prediction_type='flow_prediction' on the path of {name}, got {prediction_type!r}: a "

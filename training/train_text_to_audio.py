@@ -20,14 +20,22 @@ import json
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler
+from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 from diffusers.utils.torch_utils import randn_tensor
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, GriffinLimVocoder, LLaMATransformer1DModel
-from audiolcm_diffusers.consistency import add_noise, min_snr_weights, training_target
 from audiolcm_diffusers.distillation import SolverSchedule, distillation_loss, draw_step
+from audiolcm_diffusers.paths import (
+    PREDICTION_TYPES,
+    NoisePath,
+    add_noise,
+    min_snr_weights,
+    prediction_type_of,
+    shift_time,
+    training_target,
+)
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
 from audiolcm_diffusers.training_utils import (
     CaptionedRunConfig,
@@ -61,6 +69,14 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     text_gate: float = option(0.5, "What the gates of the text attention start from; at 0 they open very slowly.")
     num_text_tokens: int = option(24, "Length of the text stream.")
     vocab_size: int = option(2000, "Tokens of the tokenizer.")
+    prediction_type: str | None = option(
+        None,
+        'What a teacher from scratch predicts: "v_prediction" (the default), "epsilon" or "sample" on the '
+        'variance-preserving path, "flow_prediction" on the straight one (flow matching).',
+    )
+    shift: float | None = option(
+        None, "Of flow_prediction: above 1, more of training and sampling has much noise; 1 by default."
+    )
     snr_gamma: float | None = option(None, "Weigh timesteps by Min-SNR (arXiv:2303.09556), 5 in its paper.")
     validation_inference_steps: int = option(
         25, "Steps in which a teacher makes validation's sounds; a student that is adapted takes its own two."
@@ -87,6 +103,22 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
         for name in ("lora_rank", "freeze_text_encoder"):
             if getattr(self, name) and self.pipeline_dir is None:
                 raise ValueError(f"{name}={getattr(self, name)} needs pipeline_dir, got None.")
+        for name in ("prediction_type", "shift"):
+            if getattr(self, name) is not None and self.pipeline_dir is not None:
+                raise ValueError(
+                    f"The scheduler of {self.pipeline_dir!r} says what is predicted: leave out {name}, got "
+                    f"{getattr(self, name)!r}."
+                )
+        if self.prediction_type not in (None, *PREDICTION_TYPES):
+            raise ValueError(
+                f"Expected prediction_type to be one of {PREDICTION_TYPES}, got {self.prediction_type!r}."
+            )
+        if self.shift is not None:
+            if self.prediction_type != "flow_prediction":
+                raise ValueError(
+                    f"shift={self.shift} needs prediction_type=flow_prediction, got {self.prediction_type}."
+                )
+            shift_time(1.0, self.shift)
         if self.snr_gamma is not None and not self.snr_gamma > 0:
             raise ValueError(f"Expected snr_gamma > 0, got {self.snr_gamma}.")
         if self.validation_inference_steps < 1:
@@ -143,6 +175,21 @@ class TextToAudio(torch.nn.Module):
         return self.transformer(noisy_latents, timesteps, self.text_encoder(input_ids)[0], return_dict=return_dict)
 
 
+def start_scheduler(config):
+    """The scheduler of a teacher from scratch, which also says on which path it is trained."""
+    if config.prediction_type == "flow_prediction":
+        return FlowMatchEulerDiscreteScheduler(shift=1.0 if config.shift is None else config.shift)
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        prediction_type=config.prediction_type or "v_prediction",
+        timestep_spacing="trailing",
+    )
+
+
 def start_pipeline(config, vae, captions):
     """A pipeline with tokenizer, text encoder and transformer to train from scratch."""
     # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
@@ -160,15 +207,6 @@ def start_pipeline(config, vae, captions):
     with torch.no_grad():
         for block in transformer.transformer_blocks:
             block.attn.gate.fill_(config.text_gate)
-    scheduler = DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        set_alpha_to_one=False,
-        prediction_type="v_prediction",
-        timestep_spacing="trailing",
-    )
     return AudioLCMPipeline(
         vae=vae,
         text_encoder=None,
@@ -177,7 +215,7 @@ def start_pipeline(config, vae, captions):
         tokenizer=None,
         tokenizer_2=tokenizer,
         transformer=transformer,
-        scheduler=scheduler,
+        scheduler=start_scheduler(config),
         vocoder=GriffinLimVocoder(),
         fade_s=FADE_S,
     )
@@ -210,9 +248,13 @@ def load_pipeline(config):
         del weights["time_embedding.cond_proj.weight"]
         transformer.load_state_dict(weights)
         pipe.transformer = transformer
-        pipe.scheduler = DDIMScheduler.from_config(
-            pipe.scheduler.config, clip_sample=False, set_alpha_to_one=False, timestep_spacing="trailing"
-        )
+        path = NoisePath.from_scheduler(pipe.scheduler)
+        if path.is_straight:
+            pipe.scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=len(path), shift=path.shift)
+        else:
+            pipe.scheduler = DDIMScheduler.from_config(
+                pipe.scheduler.config, clip_sample=False, set_alpha_to_one=False, timestep_spacing="trailing"
+            )
     return pipe
 
 
@@ -233,9 +275,8 @@ def main(config):
         examples = config.examples(run, pipe.vae, None if config.trains_text_encoder else pipe)
     if config.vocoder_dir is not None:
         pipe.vocoder = load_vocoder(config.vocoder_dir)
-    alphas_cumprod = pipe.scheduler.alphas_cumprod.to(accelerator.device)
-    prediction_type = pipe.scheduler.config.prediction_type
-    num_train_timesteps = len(alphas_cumprod)
+    path = NoisePath.from_scheduler(pipe.scheduler).to(accelerator.device)
+    prediction_type = prediction_type_of(pipe.scheduler)
 
     transformer, text_encoder, tokenizer = pipe.transformer, pipe.text_encoder_2, pipe.tokenizer_2
     if config.lora_rank is not None:
@@ -304,20 +345,21 @@ def main(config):
                         guidance_embedding_dim=transformer.config.time_cond_proj_dim,
                     ).loss
             else:
-                timesteps = torch.stack([torch.randint(num_train_timesteps, (), generator=own) for own in generators])
+                indices = torch.stack([torch.randint(len(path), (), generator=own) for own in generators])
                 # Told before they are on a device, which a step does not wait for.
-                noisy = (timesteps > 700).nonzero()[:, 0].tolist()
-                timesteps = timesteps.to(accelerator.device)
+                noisy = (indices > 0.7 * len(path)).nonzero()[:, 0].tolist()
+                timesteps = path.timesteps[indices.to(accelerator.device)]
                 noise = randn_tensor(tuple(latents.shape), generators).to(accelerator.device)
-                alpha_prod_t = alphas_cumprod[timesteps]
-                noisy_latents = add_noise(latents, noise, alpha_prod_t)
+                levels = path.at(timesteps)
+                noisy_latents = add_noise(latents, noise, *levels)
                 prediction = network(noisy_latents, timesteps, text, return_dict=False)[0]
-                target = training_target(latents, noise, alpha_prod_t, prediction_type)
+                target = training_target(latents, noise, *levels, prediction_type)
                 squared_error = (prediction - target).square().mean(dim=(1, 2))
                 if config.snr_gamma is None:
                     loss = squared_error.mean()
                 else:
-                    loss = (min_snr_weights(alpha_prod_t, config.snr_gamma, prediction_type) * squared_error).mean()
+                    weights = min_snr_weights(*levels, config.snr_gamma, prediction_type)
+                    loss = (weights * squared_error).mean()
                 logs = {"loss_noisy": squared_error[noisy].mean()} if noisy else {}
             accelerator.backward(loss)
             if accelerator.sync_gradients:

@@ -346,7 +346,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             self._check_has_betas(values)
             host_timesteps = torch.tensor(values, dtype=self.path.timesteps.dtype, device="cpu")
             distilled = set(self.path.timesteps.cpu()[grid[grid < len(self.path)]].tolist())
-            unknown = [timestep for timestep in host_timesteps.tolist() if timestep not in distilled]
+            unknown = [value for value, exact in zip(values, host_timesteps.tolist()) if exact not in distilled]
             if unknown:
                 logger.warning(
                     f"The timesteps {unknown} are none of the {original_inference_steps} that a model distilled with "

@@ -28,3 +28,11 @@ def test_a_skip_walked_in_more_or_better_steps_ends_nearer(toy):
         toy.distil(800, *solver)[2][-1][1] for solver in ((1, "ddim"), (4, "ddim"), (4, "dpmsolver++"))
     )
     assert dpm < four < 0.4 * coarse
+
+
+@pytest.mark.parametrize(("num_solver_steps", "solver"), [(20, "ddim"), (4, "dpmsolver++")])
+def test_the_one_step_map_of_a_flow_model_converges_to_the_exact_flow(toy, num_solver_steps, solver):
+    _, schedule, errors = toy.distil(800, num_solver_steps, solver, flow_shift=1.0)
+    assert schedule.path.is_straight
+    assert errors[0][1] > 1.0
+    assert errors[-1][0] == 800 and errors[-1][1] < 0.01

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, EDMEulerScheduler, StableAudioDiTModel
+from diffusers import DDIMScheduler, EDMEulerScheduler, FlowMatchEulerDiscreteScheduler, StableAudioDiTModel
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from safetensors import safe_open
 
@@ -14,6 +14,7 @@ from audiolcm_diffusers.distillation import (
     SolverSchedule,
     StableAudioTeacher,
     StepDraw,
+    consistency_prediction,
     distillation_loss,
     draw_step,
     guided_solver,
@@ -258,3 +259,55 @@ def test_stable_audio_teaches(stable_audio, make_llama_transformer):
 def test_unknown_ways_to_distil_are_quoted(name, value):
     with pytest.raises(ValueError, match=f"{name}.*got .?{value}"):
         distillation_loss(None, None, None, None, None, None, None, None, **{name: value})
+
+
+# The straight path
+
+
+def test_the_solver_grid_of_a_flow_model():
+    # u = 1/4, 1/2, 3/4, 1 with shift 3 are tau = .5, .75, .9, 1; the first step arrives at clean latents.
+    schedule = SolverSchedule.from_scheduler(FlowMatchEulerDiscreteScheduler(shift=3.0), 4)
+    assert schedule.timesteps.tolist() == pytest.approx([500, 750, 900, 1000])
+    assert schedule.timesteps_prev.tolist() == pytest.approx([0, 500, 750, 900])
+    assert schedule.prediction_type == "flow_prediction" and schedule.alphas_cumprod is None
+
+
+def test_the_consistency_function_of_a_flow_student_is_x_minus_tau_v():
+    schedule = SolverSchedule.from_scheduler(FlowMatchEulerDiscreteScheduler(), 4)
+    student, sample = Recorder(2.0), torch.randn(3, 2, 4)
+    text, timesteps = torch.full((3, 1, 1), 0.5), torch.tensor([1000.0, 250.0, 0.0])
+    prediction = consistency_prediction(student, sample, timesteps, text, None, schedule)
+    # v = 2 x + .5; at tau = 0 the identity, without boundary scalings.
+    tau = torch.tensor([1.0, 0.25, 0.0])[:, None, None]
+    torch.testing.assert_close(prediction, sample - tau * (2 * sample + 0.5))
+    assert torch.equal(prediction[2], sample[2])
+
+
+def test_a_step_of_a_flow_teacher_is_guided_and_euler():
+    schedule = SolverSchedule.from_scheduler(FlowMatchEulerDiscreteScheduler(), 4)
+    teacher, sample = Recorder(0.0), torch.randn(1, 2, 4)
+    text, uncond = torch.full((1, 1, 1), 3.0), torch.full((1, 1, 1), 1.0)
+    x_prev = guided_solver(
+        teacher, sample, torch.tensor([1000.0]), torch.tensor([750.0]), text, uncond, torch.tensor([2.0]), schedule
+    )
+    # v is 3 with the caption, 1 without, and 3 + 2 * (3 - 1) = 7 with w = 2; from tau 1 to .75.
+    torch.testing.assert_close(x_prev, sample - 0.25 * 7)
+    assert teacher.calls[0][1] == [1000.0, 1000.0]
+
+
+@pytest.mark.parametrize("solver", ["ddim", "dpmsolver++"])
+def test_a_flow_skip_is_walked_to_clean_latents(solver):
+    # A teacher that knows the latents: v = (x - x_0) / tau is constant along the way, whatever the steps.
+    schedule = SolverSchedule.from_scheduler(FlowMatchEulerDiscreteScheduler(shift=2.0), 4)
+    latents, noise = torch.randn(2, 2, 4), torch.randn(2, 2, 4)
+
+    def teacher(hidden_states, timestep, encoder_hidden_states, return_dict=True):
+        tau = (timestep / 1000).view(-1, 1, 1)
+        return ((hidden_states - torch.cat([latents, latents])) / tau,)
+
+    start, end = schedule.timesteps[[0, 3]], schedule.timesteps_prev[[0, 3]]
+    tau, tau_prev = (values.view(-1, 1, 1) / 1000 for values in (start, end))
+    sample = (1 - tau) * latents + tau * noise
+    text = torch.zeros(2, 1, 1)
+    x_prev = guided_solver(teacher, sample, start, end, text, text, torch.ones(2), schedule, 3, solver)
+    torch.testing.assert_close(x_prev, (1 - tau_prev) * latents + tau_prev * noise, atol=1e-4, rtol=1e-4)
