@@ -2,18 +2,16 @@
 r"""
 The equations of latent consistency models as pure tensor functions.
 
-The scheduler, the training losses and the tests all call these functions, so that each equation has one home. Nothing
-here draws random numbers, moves data between devices or waits for a device, and nothing needs float64.
+The scheduler, the training losses and the tests all call these functions, so that each equation has one home; what
+follows from the noise path alone has its home in `paths.py`. Nothing here draws random numbers, moves data between
+devices or waits for a device, and nothing needs float64.
 
-Names: `alpha_prod` is \\(\bar\alpha_t = \prod_{i \le t} (1 - \beta_i)\\), so a noisy sample is
-`x_t = sqrt(alpha_prod) * x_0 + sqrt(1 - alpha_prod) * noise`. Wherever a function takes `alpha_prod…` or `w`, this may
-be a number, a tensor without dimensions, or a tensor of shape `(batch_size,)`, which is aligned with the *first*
-dimension of the samples. `w = guidance_scale - 1`.
+Names: `alpha_prod` is \\(\bar\alpha_t = \prod_{i \le t} (1 - \beta_i)\\), as in diffusers' `alphas_cumprod`. The
+functions that take it are those of `paths.py` on the variance-preserving path. Wherever a function takes `alpha_prod…`
+or `w`, this may be a number, a tensor without dimensions, or a tensor of shape `(batch_size,)`, which is aligned with
+the *first* dimension of the samples. `w = guidance_scale - 1`.
 
 Sources:
-    - DDPM: Ho et al., "Denoising Diffusion Probabilistic Models", arXiv:2006.11239.
-    - DDIM: Song et al., "Denoising Diffusion Implicit Models", arXiv:2010.02502.
-    - Progressive distillation: Salimans and Ho, arXiv:2202.00512 (v-prediction).
     - CM: Song et al., "Consistency Models", arXiv:2303.01469.
     - LCM: Luo et al., "Latent Consistency Models", arXiv:2310.04378.
 """
@@ -24,22 +22,8 @@ from collections.abc import Iterable
 import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-
-PREDICTION_TYPES = ("epsilon", "sample", "v_prediction")
-
-
-def _align(values: float | torch.Tensor, samples: torch.Tensor) -> float | torch.Tensor:
-    """
-    Append dimensions of size one to a batch of values, so that they broadcast against the samples from the left.
-    """
-    if not isinstance(values, torch.Tensor) or values.ndim in (0, samples.ndim):
-        return values
-    return values.reshape(values.shape + (1,) * (samples.ndim - values.ndim))
-
-
-def _check_prediction_type(prediction_type: str) -> None:
-    if prediction_type not in PREDICTION_TYPES:
-        raise ValueError(f"Expected prediction_type to be one of {PREDICTION_TYPES}, got {prediction_type!r}.")
+from . import paths
+from .paths import NoisePath, align, variance_preserving
 
 
 def solver_timesteps(num_train_timesteps: int, num_solver_timesteps: int) -> torch.Tensor:
@@ -143,6 +127,32 @@ def boundary_scalings(
     return sigma_data**2 / variance, scaled / variance**0.5
 
 
+def path_scalings(
+    path: NoisePath, timesteps: torch.Tensor, timestep_scaling: float = 10.0, sigma_data: float = 0.5
+) -> tuple[torch.Tensor, torch.Tensor]:
+    r"""
+    Scalings of the consistency function on a noise path.
+
+    On the variance-preserving path [`boundary_scalings`]. On the straight path `x0_hat = x_t - tau * v` is the
+    identity at `tau = 0` by itself, and is the consistency function: 0 and 1, whatever the other arguments are.
+
+    Args:
+        path ([`~audiolcm_diffusers.paths.NoisePath`]): Where the timesteps lie.
+        timesteps (`torch.Tensor` of any shape, usually `(batch_size,)`): What the student is told.
+        timestep_scaling, sigma_data (`float`): See [`boundary_scalings`].
+
+    Returns:
+        `tuple[torch.Tensor, torch.Tensor]`: `c_skip` and `c_out`, float32, of the shape of `timesteps`.
+
+    Raises:
+        ValueError: As [`boundary_scalings`].
+    """
+    if path.is_straight:
+        zeros = torch.zeros_like(timesteps, dtype=torch.float32)
+        return zeros, zeros + 1
+    return boundary_scalings(timesteps, timestep_scaling, sigma_data)
+
+
 def consistency_function(
     sample: torch.Tensor, x0_hat: torch.Tensor, c_skip: float | torch.Tensor, c_out: float | torch.Tensor
 ) -> torch.Tensor:
@@ -160,7 +170,7 @@ def consistency_function(
     Returns:
         `torch.Tensor`: Of the shape of `sample`.
     """
-    output = _align(c_out, sample) * x0_hat + _align(c_skip, sample) * sample
+    output = align(c_out, sample) * x0_hat + align(c_skip, sample) * sample
     return output.to(torch.promote_types(sample.dtype, x0_hat.dtype))
 
 
@@ -211,151 +221,8 @@ def guide(cond: torch.Tensor, uncond: torch.Tensor, w: float | torch.Tensor) -> 
     Returns:
         `torch.Tensor`: Of the shape of `cond`.
     """
-    output = cond + _align(w, cond) * (cond - uncond)
+    output = cond + align(w, cond) * (cond - uncond)
     return output.to(torch.promote_types(cond.dtype, uncond.dtype))
-
-
-def add_noise(original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor) -> torch.Tensor:
-    r"""
-    Sample of the diffusion process at `t`: `sqrt(alpha_prod_t) * x_0 + sqrt(1 - alpha_prod_t) * noise`
-    (DDPM, arXiv:2006.11239, eq. 4).
-
-    Args:
-        original_samples (`torch.Tensor` of shape `(batch_size, ...)`):
-            Clean latents.
-        noise (`torch.Tensor` of shape `(batch_size, ...)`):
-            Standard normal noise.
-        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
-            Cumulative product of `1 - beta` at `t`, in [0, 1].
-
-    Returns:
-        `torch.Tensor`: Of the shape of `original_samples`.
-    """
-    alpha_prod_t = _align(alpha_prod_t, original_samples)
-    output = alpha_prod_t**0.5 * original_samples + (1 - alpha_prod_t) ** 0.5 * noise
-    return output.to(torch.promote_types(original_samples.dtype, noise.dtype))
-
-
-def velocity(original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor) -> torch.Tensor:
-    r"""
-    What a v-prediction model predicts: `sqrt(alpha_prod_t) * noise - sqrt(1 - alpha_prod_t) * x_0`
-    (Salimans and Ho, arXiv:2202.00512, appendix D).
-
-    Args:
-        original_samples (`torch.Tensor` of shape `(batch_size, ...)`):
-            Clean latents.
-        noise (`torch.Tensor` of shape `(batch_size, ...)`):
-            The noise that was added to them.
-        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
-            Cumulative product of `1 - beta` at `t`, in [0, 1].
-
-    Returns:
-        `torch.Tensor`: Of the shape of `original_samples`.
-    """
-    alpha_prod_t = _align(alpha_prod_t, original_samples)
-    output = alpha_prod_t**0.5 * noise - (1 - alpha_prod_t) ** 0.5 * original_samples
-    return output.to(torch.promote_types(original_samples.dtype, noise.dtype))
-
-
-def training_target(
-    original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
-) -> torch.Tensor:
-    r"""
-    What a diffusion model is trained to put out for `x_t`.
-
-    Args:
-        original_samples, noise (`torch.Tensor` of shape `(batch_size, ...)`): Clean latents, and the noise in `x_t`.
-        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`): See [`velocity`].
-        prediction_type (`str`): `"epsilon"` (the noise), `"sample"` (the latents) or `"v_prediction"` ([`velocity`]).
-
-    Returns:
-        `torch.Tensor`: Of the shape of `original_samples`.
-
-    Raises:
-        ValueError: If `prediction_type` is unknown.
-    """
-    _check_prediction_type(prediction_type)
-    if prediction_type == "v_prediction":
-        return velocity(original_samples, noise, alpha_prod_t)
-    return noise if prediction_type == "epsilon" else original_samples
-
-
-def predicted_original_sample(
-    model_output: torch.Tensor, sample: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
-) -> torch.Tensor:
-    r"""
-    Clean latents `x0_hat` that a model's output implies.
-
-    | prediction_type | `x0_hat` |
-    |---|---|
-    | `epsilon` | `(x_t - sqrt(1 - alpha_prod_t) * model_output) / sqrt(alpha_prod_t)` |
-    | `sample` | `model_output` |
-    | `v_prediction` | `sqrt(alpha_prod_t) * x_t - sqrt(1 - alpha_prod_t) * model_output` |
-
-    Args:
-        model_output (`torch.Tensor` of shape `(batch_size, ...)`):
-            What the model predicted.
-        sample (`torch.Tensor` of shape `(batch_size, ...)`):
-            The noisy latents `x_t` that it saw.
-        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
-            Cumulative product of `1 - beta` at `t`; in (0, 1] for `epsilon`, in [0, 1] for the others.
-        prediction_type (`str`):
-            `"epsilon"`, `"sample"` or `"v_prediction"`.
-
-    Returns:
-        `torch.Tensor`: Of the shape of `sample`.
-
-    Raises:
-        ValueError: If `prediction_type` is none of the three.
-    """
-    _check_prediction_type(prediction_type)
-    if prediction_type == "sample":
-        return model_output
-    alpha_prod_t = _align(alpha_prod_t, sample)
-    if prediction_type == "epsilon":
-        output = (sample - (1 - alpha_prod_t) ** 0.5 * model_output) / alpha_prod_t**0.5
-    else:
-        output = alpha_prod_t**0.5 * sample - (1 - alpha_prod_t) ** 0.5 * model_output
-    return output.to(torch.promote_types(sample.dtype, model_output.dtype))
-
-
-def predicted_noise(
-    model_output: torch.Tensor, sample: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
-) -> torch.Tensor:
-    r"""
-    Noise `eps_hat` that a model's output implies.
-
-    | prediction_type | `eps_hat` |
-    |---|---|
-    | `epsilon` | `model_output` |
-    | `sample` | `(x_t - sqrt(alpha_prod_t) * model_output) / sqrt(1 - alpha_prod_t)` |
-    | `v_prediction` | `sqrt(alpha_prod_t) * model_output + sqrt(1 - alpha_prod_t) * x_t` |
-
-    Args:
-        model_output (`torch.Tensor` of shape `(batch_size, ...)`):
-            What the model predicted.
-        sample (`torch.Tensor` of shape `(batch_size, ...)`):
-            The noisy latents `x_t` that it saw.
-        alpha_prod_t (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
-            Cumulative product of `1 - beta` at `t`; in [0, 1) for `sample`, in [0, 1] for the others.
-        prediction_type (`str`):
-            `"epsilon"`, `"sample"` or `"v_prediction"`.
-
-    Returns:
-        `torch.Tensor`: Of the shape of `sample`.
-
-    Raises:
-        ValueError: If `prediction_type` is none of the three.
-    """
-    _check_prediction_type(prediction_type)
-    if prediction_type == "epsilon":
-        return model_output
-    alpha_prod_t = _align(alpha_prod_t, sample)
-    if prediction_type == "sample":
-        output = (sample - alpha_prod_t**0.5 * model_output) / (1 - alpha_prod_t) ** 0.5
-    else:
-        output = alpha_prod_t**0.5 * model_output + (1 - alpha_prod_t) ** 0.5 * sample
-    return output.to(torch.promote_types(sample.dtype, model_output.dtype))
 
 
 def dynamic_threshold(x0_hat: torch.Tensor, ratio: float, max_value: float) -> torch.Tensor:
@@ -408,23 +275,40 @@ def mix_noise(eps_hat: torch.Tensor, noise: torch.Tensor, eta: float) -> torch.T
     return (1 - eta**2) ** 0.5 * eps_hat + eta * noise
 
 
+def add_noise(original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor) -> torch.Tensor:
+    r"""`sqrt(alpha_prod_t) * x_0 + sqrt(1 - alpha_prod_t) * noise`, see [`~audiolcm_diffusers.paths.add_noise`]."""
+    return paths.add_noise(original_samples, noise, *variance_preserving(alpha_prod_t))
+
+
+def velocity(original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor) -> torch.Tensor:
+    r"""The target of `v_prediction`, see [`~audiolcm_diffusers.paths.training_target`]."""
+    return training_target(original_samples, noise, alpha_prod_t, "v_prediction")
+
+
+def training_target(
+    original_samples: torch.Tensor, noise: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
+) -> torch.Tensor:
+    r"""What a network is trained to put out, see [`~audiolcm_diffusers.paths.training_target`]."""
+    return paths.training_target(original_samples, noise, *variance_preserving(alpha_prod_t), prediction_type)
+
+
+def predicted_original_sample(
+    model_output: torch.Tensor, sample: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
+) -> torch.Tensor:
+    r"""Clean latents that an output implies, see [`~audiolcm_diffusers.paths.predicted_original_sample`]."""
+    return paths.predicted_original_sample(model_output, sample, *variance_preserving(alpha_prod_t), prediction_type)
+
+
+def predicted_noise(
+    model_output: torch.Tensor, sample: torch.Tensor, alpha_prod_t: float | torch.Tensor, prediction_type: str
+) -> torch.Tensor:
+    r"""Noise that an output implies, see [`~audiolcm_diffusers.paths.predicted_noise`]."""
+    return paths.predicted_noise(model_output, sample, *variance_preserving(alpha_prod_t), prediction_type)
+
+
 def ddim_step(x0_hat: torch.Tensor, eps_hat: torch.Tensor, alpha_cumprod_prev: float | torch.Tensor) -> torch.Tensor:
-    r"""
-    One deterministic DDIM step: `sqrt(alpha_cumprod_prev) * x0_hat + sqrt(1 - alpha_cumprod_prev) * eps_hat`
-    (DDIM, arXiv:2010.02502, eq. 12 with `sigma_t = 0`).
-
-    Args:
-        x0_hat (`torch.Tensor` of shape `(batch_size, ...)`):
-            Predicted clean latents.
-        eps_hat (`torch.Tensor` of shape `(batch_size, ...)`):
-            Predicted noise.
-        alpha_cumprod_prev (`float` or `torch.Tensor` without dimensions or of shape `(batch_size,)`):
-            Cumulative product of `1 - beta` at the timestep to arrive at, in [0, 1].
-
-    Returns:
-        `torch.Tensor`: Of the shape of `x0_hat`.
-    """
-    return add_noise(x0_hat, eps_hat, alpha_cumprod_prev)
+    r"""One deterministic DDIM step, see [`~audiolcm_diffusers.paths.ddim_step`]."""
+    return paths.ddim_step(x0_hat, eps_hat, *variance_preserving(alpha_cumprod_prev))
 
 
 def dpm_solver_multistep_step(
@@ -435,60 +319,14 @@ def dpm_solver_multistep_step(
     alpha_cumprod: torch.Tensor,
     alpha_cumprod_prev: torch.Tensor,
 ) -> torch.Tensor:
-    r"""
-    One step of DPM-Solver++(2M) (arXiv:2211.01095, algorithm 2), which extrapolates the prediction of clean latents
-    from those at the last two timesteps.
-
-    With `alpha = sqrt(alpha_cumprod)`, `sigma = sqrt(1 - alpha_cumprod)`, `lambda = log(alpha / sigma)` and step sizes
-    `h = lambda_prev - lambda`, `r = (lambda - lambda_before) / h`: `D = (1 + 1 / 2r) x0_hat - x0_hat_before / 2r`, and
-    the result is `sigma_prev / sigma * sample - alpha_prev (exp(-h) - 1) D`. With `D = x0_hat` this is DDIM.
-
-    Args:
-        x0_hat (`torch.Tensor` of shape `(batch_size, ...)`): Clean latents predicted at the current timestep.
-        x0_hat_before (`torch.Tensor` of the same shape): Clean latents predicted at the timestep before it.
-        sample (`torch.Tensor` of the same shape): Latents at the current timestep.
-        alpha_cumprod_before, alpha_cumprod, alpha_cumprod_prev (`torch.Tensor` of shape `(batch_size,)`):
-            Cumulative products of `1 - beta` at the timestep before, the current one, and the one to arrive at, in
-            (0, 1). Two of them that are equal make no step to extrapolate over: `x0_hat` is then taken as it is.
-
-    Returns:
-        `torch.Tensor`: Of the shape of `sample`.
-    """
-    log_snr_before, log_snr, log_snr_prev = (
-        torch.logit(alpha.float()) / 2 for alpha in (alpha_cumprod_before, alpha_cumprod, alpha_cumprod_prev)
-    )
-    h, h_before = log_snr_prev - log_snr, log_snr - log_snr_before
-    extrapolation = torch.where(h_before == 0, 0.0, h / (2 * h_before.where(h_before != 0, torch.ones_like(h))))
-    x0_hat = x0_hat + _align(extrapolation, x0_hat) * (x0_hat - x0_hat_before)
-    keep = ((1 - alpha_cumprod_prev) / (1 - alpha_cumprod)).sqrt()
-    arrive = alpha_cumprod_prev.sqrt() * torch.expm1(-h)
-    return _align(keep, sample) * sample - _align(arrive, sample) * x0_hat
+    r"""One step of DPM-Solver++(2M), see [`~audiolcm_diffusers.paths.dpm_solver_multistep_step`]."""
+    levels = map(variance_preserving, (alpha_cumprod_before, alpha_cumprod, alpha_cumprod_prev))
+    return paths.dpm_solver_multistep_step(x0_hat, x0_hat_before, sample, *levels)
 
 
 def min_snr_weights(alpha_prod_t: torch.Tensor, gamma: float, prediction_type: str = "epsilon") -> torch.Tensor:
-    r"""
-    Weights of the squared error by timestep (Min-SNR, arXiv:2303.09556, section 3.4).
-
-    With `snr = alpha_prod_t / (1 - alpha_prod_t)`, clean latents weigh `min(snr, gamma)`. The same error seen as noise
-    is divided by `snr`, seen as velocity by `snr + 1`.
-
-    Args:
-        alpha_prod_t (`torch.Tensor` of shape `(batch_size,)`): Cumulative products of `1 - beta`, in (0, 1).
-        gamma (`float`): Largest weight of clean latents, positive; 5 in the paper.
-        prediction_type (`str`, defaults to `"epsilon"`): `"epsilon"`, `"sample"` or `"v_prediction"`.
-
-    Returns:
-        `torch.Tensor` of shape `(batch_size,)`.
-
-    Raises:
-        ValueError: If `gamma` is not positive, or `prediction_type` is unknown.
-    """
-    if not gamma > 0:
-        raise ValueError(f"Expected gamma > 0, got gamma={gamma}.")
-    _check_prediction_type(prediction_type)
-    snr = alpha_prod_t / (1 - alpha_prod_t)
-    divisor = {"epsilon": snr, "v_prediction": snr + 1, "sample": torch.ones_like(snr)}[prediction_type]
-    return snr.clamp(max=gamma) / divisor
+    r"""Weights of the squared error by timestep, see [`~audiolcm_diffusers.paths.min_snr_weights`]."""
+    return paths.min_snr_weights(*variance_preserving(alpha_prod_t), gamma, prediction_type)
 
 
 def pseudo_huber_loss(pred: torch.Tensor, target: torch.Tensor, c: float = 0.001) -> torch.Tensor:

@@ -13,17 +13,21 @@ import torch
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
 from .consistency import (
-    add_noise,
-    boundary_scalings,
     consistency_function,
-    ddim_step,
-    dpm_solver_multistep_step,
     guidance_embedding,
     guide,
-    predicted_noise,
-    predicted_original_sample,
+    path_scalings,
     pseudo_huber_loss,
     solver_timesteps,
+)
+from .paths import (
+    NoisePath,
+    add_noise,
+    ddim_step,
+    dpm_solver_multistep_step,
+    predicted_noise,
+    predicted_original_sample,
+    prediction_type_of,
 )
 
 
@@ -34,31 +38,43 @@ LOSS_TYPES = ("pseudo_huber", "l2")
 @dataclass(frozen=True)
 class SolverSchedule:
     r"""
-    The points of the noise schedule between which the solver steps.
+    The points of the noise path between which the solver steps.
 
     Args:
-        alphas_cumprod (`torch.Tensor` of shape `(num_train_timesteps,)`): Cumulative products of `1 - beta`.
+        path ([`~audiolcm_diffusers.paths.NoisePath`]): How much data and noise a timestep holds.
         timesteps (`torch.Tensor` of shape `(num_solver_timesteps,)`): Where a step starts, ascending.
         timesteps_prev (`torch.Tensor` of shape `(num_solver_timesteps,)`): Where it arrives: one skip nearer to 0.
-        prediction_type (`str`): What teacher and student predict: `"epsilon"`, `"sample"` or `"v_prediction"`.
-        timestep_scaling (`float`): See [`~audiolcm_diffusers.consistency.boundary_scalings`].
+        prediction_type (`str`):
+            What teacher and student predict: `"epsilon"`, `"sample"`, `"v_prediction"` or `"flow_prediction"`.
+        timestep_scaling (`float`):
+            See [`~audiolcm_diffusers.consistency.boundary_scalings`]; without effect on the straight path.
         sigma_data (`float`): The same.
     """
 
-    alphas_cumprod: torch.Tensor
+    path: NoisePath
     timesteps: torch.Tensor
     timesteps_prev: torch.Tensor
     prediction_type: str = "epsilon"
     timestep_scaling: float = 10.0
     sigma_data: float = 0.5
 
+    @property
+    def alphas_cumprod(self) -> torch.Tensor | None:
+        r"""`torch.Tensor`: Cumulative products of `1 - beta`; `None` on the straight path."""
+        return self.path.alphas_cumprod
+
     @classmethod
     def from_scheduler(cls, scheduler, num_solver_timesteps=50, timestep_scaling=10.0, device=None):
         r"""
         The schedule of a teacher's scheduler.
 
+        On the straight path the points are `tau = shift_time(i / num_solver_timesteps, shift)`, evenly spaced in the
+        scheduler's own time, and the last step arrives at clean latents.
+
         Args:
-            scheduler (`SchedulerMixin`): Any scheduler of diffusers with `alphas_cumprod`.
+            scheduler (`SchedulerMixin`):
+                A scheduler of diffusers with `alphas_cumprod` or for flow matching, or one of ours: see
+                [`~audiolcm_diffusers.paths.NoisePath.from_scheduler`].
             num_solver_timesteps (`int`, defaults to 50):
                 Points of the solver; with 1000 training timesteps a step skips k = 20 of them.
             timestep_scaling (`float`, defaults to 10.0): Factor on the timesteps in the boundary scalings.
@@ -66,20 +82,19 @@ class SolverSchedule:
 
         Raises:
             ValueError:
-                If `num_solver_timesteps` is not in `[1, num_train_timesteps]` or does not divide it: the noisiest
-                timesteps would then never be trained.
+                If the scheduler's path is not known, or `num_solver_timesteps` is not in `[1, num_train_timesteps]` or
+                does not divide it: the noisiest timesteps would then never be trained.
         """
-        alphas_cumprod = scheduler.alphas_cumprod.to(device)
-        if num_solver_timesteps > 0 and len(alphas_cumprod) % num_solver_timesteps:
+        path = NoisePath.from_scheduler(scheduler).to(device)
+        if num_solver_timesteps > 0 and len(path) % num_solver_timesteps:
             raise ValueError(
-                f"Expected num_solver_timesteps to divide the schedule's {len(alphas_cumprod)} timesteps, got "
+                f"Expected num_solver_timesteps to divide the schedule's {len(path)} timesteps, got "
                 f"{num_solver_timesteps}."
             )
-        timesteps = solver_timesteps(len(alphas_cumprod), num_solver_timesteps).to(device)
-        skip = len(alphas_cumprod) // num_solver_timesteps
-        # As published, the first step arrives at timestep 0, which still has a little noise, not at clean latents.
-        timesteps_prev = (timesteps - skip).clamp(min=0)
-        return cls(alphas_cumprod, timesteps, timesteps_prev, scheduler.config.prediction_type, timestep_scaling)
+        timesteps = path.timesteps[solver_timesteps(len(path), num_solver_timesteps).to(device)]
+        # At 0 there is still a little noise on the variance-preserving path, as published.
+        timesteps_prev = torch.cat([torch.zeros_like(timesteps[:1]), timesteps[:-1]])
+        return cls(path, timesteps, timesteps_prev, prediction_type_of(scheduler), timestep_scaling)
 
 
 @dataclass(frozen=True)
@@ -217,14 +232,14 @@ def consistency_prediction(
         timesteps (`torch.Tensor` of shape `(batch_size,)`): `t`.
         encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): `c`.
         timestep_cond (`torch.Tensor` of shape `(batch_size, time_cond_proj_dim)`, or `None`): `w`, embedded.
-        schedule ([`SolverSchedule`]): Noise schedule and prediction type.
+        schedule ([`SolverSchedule`]): Noise path and prediction type.
 
     Returns:
         `torch.Tensor` of the shape of `sample`.
     """
     output = model(sample, timesteps, encoder_hidden_states, timestep_cond=timestep_cond, return_dict=False)[0].float()
-    x0_hat = predicted_original_sample(output, sample, schedule.alphas_cumprod[timesteps], schedule.prediction_type)
-    c_skip, c_out = boundary_scalings(timesteps, schedule.timestep_scaling, schedule.sigma_data)
+    x0_hat = predicted_original_sample(output, sample, *schedule.path.at(timesteps), schedule.prediction_type)
+    c_skip, c_out = path_scalings(schedule.path, timesteps, schedule.timestep_scaling, schedule.sigma_data)
     return consistency_function(sample, x0_hat, c_skip, c_out)
 
 
@@ -245,12 +260,12 @@ def guided_prediction(
         torch.cat([encoder_hidden_states, uncond_encoder_hidden_states]),
         return_dict=False,
     )[0]
-    alpha_prod_t = schedule.alphas_cumprod[timesteps]
+    levels = schedule.path.at(timesteps)
     cond, uncond = output.float().chunk(2)
     return tuple(
         guide(
-            predict(cond, sample, alpha_prod_t, schedule.prediction_type),
-            predict(uncond, sample, alpha_prod_t, schedule.prediction_type),
+            predict(cond, sample, *levels, schedule.prediction_type),
+            predict(uncond, sample, *levels, schedule.prediction_type),
             w,
         )
         for predict in (predicted_original_sample, predicted_noise)
@@ -280,8 +295,8 @@ def guided_solver(
         encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): Captions.
         uncond_encoder_hidden_states (`torch.Tensor` of the same shape): The empty caption.
         w (`torch.Tensor` of shape `(batch_size,)`): Guidance strength.
-        schedule ([`SolverSchedule`]): Noise schedule and prediction type.
-        num_solver_steps (`int`, defaults to 1): Steps of the solver, evenly spaced in timesteps (rounded down).
+        schedule ([`SolverSchedule`]): Noise path and prediction type.
+        num_solver_steps (`int`, defaults to 1): Steps of the solver, see [`~audiolcm_diffusers.paths.NoisePath.walk`].
         solver (`"ddim"` or `"dpmsolver++"`, defaults to `"ddim"`):
             DDIM, or DPM-Solver++(2M), whose first step is DDIM's, so that they differ from two steps on.
 
@@ -289,19 +304,15 @@ def guided_solver(
         `torch.Tensor` of the shape of `noisy_latents`.
     """
     sample, current, before = noisy_latents, timesteps, None
-    for step in range(1, num_solver_steps + 1):
-        following = timesteps - (timesteps - timesteps_prev) * step // num_solver_steps
+    for following in schedule.path.walk(timesteps, timesteps_prev, num_solver_steps):
         x0_hat, eps_hat = guided_prediction(
             teacher, sample, current, encoder_hidden_states, uncond_encoder_hidden_states, w, schedule
         )
-        alpha_cumprod_prev = schedule.alphas_cumprod[following]
         if solver == "ddim" or before is None:
-            sample = ddim_step(x0_hat, eps_hat, alpha_cumprod_prev)
+            sample = ddim_step(x0_hat, eps_hat, *schedule.path.at(following))
         else:
-            alpha_cumprod_before, alpha_cumprod = (schedule.alphas_cumprod[index] for index in (before[1], current))
-            sample = dpm_solver_multistep_step(
-                x0_hat, before[0], sample, alpha_cumprod_before, alpha_cumprod, alpha_cumprod_prev
-            )
+            levels = (schedule.path.at(timestep) for timestep in (before[1], current, following))
+            sample = dpm_solver_multistep_step(x0_hat, before[0], sample, *levels)
         before, current = (x0_hat, current), following
     return sample
 
@@ -338,7 +349,7 @@ def distillation_loss(
         uncond_encoder_hidden_states (`torch.Tensor` of the same shape, or `None` without teacher):
             The encoded empty caption.
         draw ([`StepDraw`]): From [`draw_step`].
-        schedule ([`SolverSchedule`]): Noise schedule and solver points.
+        schedule ([`SolverSchedule`]): Noise path and solver points.
         huber_c (`float`, defaults to 0.001): See [`~audiolcm_diffusers.consistency.pseudo_huber_loss`].
         num_solver_steps (`int`, defaults to 1): Teacher steps in which a skip is walked, see [`guided_solver`].
         solver (`"ddim"` or `"dpmsolver++"`, defaults to `"ddim"`): See [`guided_solver`].
@@ -360,9 +371,9 @@ def distillation_loss(
     if loss_type not in LOSS_TYPES:
         raise ValueError(f"Expected loss_type to be one of {LOSS_TYPES}, got {loss_type!r}.")
     timesteps, timesteps_prev = schedule.timesteps[draw.solver_index], schedule.timesteps_prev[draw.solver_index]
-    noisy_latents = add_noise(latents, draw.noise, schedule.alphas_cumprod[timesteps])
+    noisy_latents = add_noise(latents, draw.noise, *schedule.path.at(timesteps))
     if teacher is None:
-        x_prev = add_noise(latents, draw.noise, schedule.alphas_cumprod[timesteps_prev])
+        x_prev = add_noise(latents, draw.noise, *schedule.path.at(timesteps_prev))
     else:
         x_prev = guided_solver(
             teacher,
