@@ -21,6 +21,7 @@ from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
 from .arguments import LengthLimits, SoundLength, is_number, max_latent_frames
 from .prompts import PromptText, TextStream, check_embeds, count_tokens, read_text
+from .schedules import init_noise_sigma
 from .stages import decode_latents, fade_ends
 
 
@@ -229,7 +230,7 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         if latents is None:
             shape = (batch_size, num_channels, num_frames)
             latents = randn_tensor(shape, generator=generator, device=device, dtype=dtype)
-        return latents.to(device=device, dtype=dtype) * self.scheduler.init_noise_sigma
+        return latents.to(device=device, dtype=dtype) * init_noise_sigma(self.scheduler)
 
     def mel_spectrogram_to_waveform(self, mel: torch.Tensor, num_samples: int | None = None) -> torch.Tensor:
         r"""

@@ -20,7 +20,7 @@ from .arguments import (
 )
 from .base import AudioLCMPipelineBase
 from .prompts import PromptText
-from .schedules import check_eta, check_steps, set_timesteps, step_arguments
+from .schedules import check_eta, check_steps, scale_model_input, set_timesteps, step_arguments
 from .stages import Conditions, predict
 
 
@@ -286,7 +286,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 self._current_timestep = timestep
                 prediction = predict(
                     self.transformer,
-                    self.scheduler.scale_model_input(latents, timestep),
+                    scale_model_input(self.scheduler, latents, timestep),
                     timestep,
                     conditions,
                     self.guidance_scale,
