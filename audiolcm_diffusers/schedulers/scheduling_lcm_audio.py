@@ -1,7 +1,7 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 r"""
-Multistep consistency sampling for AudioLCM. The equations live in `consistency.py`; here are the noise schedule, the
-choice of timesteps and the bookkeeping of a run.
+Multistep consistency sampling for AudioLCM. The equations live in `consistency.py` and `paths.py`; here are the choice
+of timesteps and the bookkeeping of a run.
 """
 
 import math
@@ -18,57 +18,34 @@ from diffusers.utils import logging
 from diffusers.utils.torch_utils import randn_tensor
 
 from ..consistency import (
-    PREDICTION_TYPES,
-    add_noise,
-    boundary_scalings,
     consistency_function,
-    ddim_step,
     dynamic_threshold,
     inference_timesteps,
     mix_noise,
+    path_scalings,
+    solver_timesteps,
+)
+from ..paths import (
+    NoisePath,
+    add_noise,
+    check_prediction_type,
+    ddim_step,
     predicted_noise,
     predicted_original_sample,
-    solver_timesteps,
-    velocity,
+    training_target,
 )
+from .noise_schedules import betas_of, zero_terminal_snr
 
 
 logger = logging.get_logger(__name__)
 
-BETA_SCHEDULES = ("linear", "scaled_linear", "squaredcos_cap_v2")
+
+def _is_number(value) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _is_whole(value) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer()
-
-
-def _betas(beta_schedule: str, beta_start: float, beta_end: float, num_train_timesteps: int) -> torch.Tensor:
-    """
-    The variances of the diffusion process in float64 on the CPU, where the cumulative products are taken as well.
-    """
-    if beta_schedule == "linear":
-        return torch.linspace(beta_start, beta_end, num_train_timesteps, dtype=torch.float64, device="cpu")
-    if beta_schedule == "scaled_linear":
-        roots = torch.linspace(beta_start**0.5, beta_end**0.5, num_train_timesteps, dtype=torch.float64, device="cpu")
-        return roots**2
-    if beta_schedule == "squaredcos_cap_v2":
-        # Nichol and Dhariwal, arXiv:2102.09672, eq. 17: alpha_bar falls like a squared cosine, beta stays below 0.999.
-        steps = torch.arange(num_train_timesteps + 1, dtype=torch.float64, device="cpu") / num_train_timesteps
-        alpha_bars = torch.cos((steps + 0.008) / 1.008 * (math.pi / 2)) ** 2
-        return (1 - alpha_bars[1:] / alpha_bars[:-1]).clamp(max=0.999)
-    raise ValueError(f"Expected beta_schedule to be one of {BETA_SCHEDULES}, got {beta_schedule!r}.")
-
-
-def _zero_terminal_snr(betas: torch.Tensor) -> torch.Tensor:
-    """
-    Shift and scale `sqrt(alpha_bar)` so that it keeps its first value and ends in 0 (Lin et al., arXiv:2305.08891,
-    algorithm 1).
-    """
-    roots = (1 - betas).cumprod(0) ** 0.5
-    first, last = roots[0], roots[-1]
-    alpha_bars = ((roots - last) * first / (first - last)) ** 2
-    alphas = torch.cat([alpha_bars[:1], alpha_bars[1:] / alpha_bars[:-1]])
-    return 1 - alphas
+    return _is_number(value) and float(value).is_integer()
 
 
 class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
@@ -81,6 +58,11 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
     numbers, with these differences: the noise schedule is computed in float64, half-precision samples are stepped in
     float32, the noise may be drawn by one generator a sample, given, or partly or wholly replaced by the model's own
     (`eta`), no step waits for the device, and a step compiles without graph breaks.
+
+    With `prediction_type="flow_prediction"` it samples a student that was distilled from a flow model, on the straight
+    path `x_t = (1 - tau) * x_0 + tau * noise` (see [`~paths.NoisePath`]). Timesteps are then
+    `num_train_timesteps * tau`, as in diffusers' flow-matching schedulers, and the consistency function is
+    `f = x_t - tau * model_output`. All options on betas and boundary scalings are without effect on this path.
 
     Args:
         num_train_timesteps (`int`, defaults to 1000):
@@ -105,7 +87,8 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         steps_offset (`int`, defaults to 0):
             Not used: the timesteps are those of the distillation. Other schedulers read it from the config.
         prediction_type (`str`, defaults to `"epsilon"`):
-            What the model predicts: `"epsilon"` (noise), `"sample"` (clean latents) or `"v_prediction"`.
+            What the model predicts: `"epsilon"` (noise), `"sample"` (clean latents), `"v_prediction"`, or
+            `"flow_prediction"` (noise minus clean latents, on the straight path).
         thresholding (`bool`, defaults to `False`):
             Apply dynamic thresholding to `x0_hat` (see [`~consistency.dynamic_threshold`]). Not meant for latents.
         dynamic_thresholding_ratio (`float`, defaults to 0.995):
@@ -125,10 +108,14 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         timestep_power (`float`, defaults to 1.0):
             How steps are spaced (see [`~consistency.inference_timesteps`]): 1 is evenly, as published; below 1, all
             steps but the first begin with less noise.
+        shift (`float`, defaults to 1.0):
+            Of `"flow_prediction"`: the timesteps of the distillation are
+            `tau = shift * u / (1 + (shift - 1) * u)`, `u = 1/N, ..., 1` with `N = original_inference_steps`.
 
     Raises:
         ValueError: If `prediction_type` or `beta_schedule` is unknown, `num_train_timesteps` is no positive whole
-            number, `eta` is out of [0, 1], or `timestep_power` is not above 0.
+            number, `eta` is out of [0, 1], `timestep_power` or `shift` is not above 0, or an option belongs to the
+            other noise path.
     """
 
     # Those that read this scheduler's config and need no package beyond diffusers' own.
@@ -170,9 +157,9 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         rescale_betas_zero_snr: bool = False,
         eta: float = 1.0,
         timestep_power: float = 1.0,
+        shift: float = 1.0,
     ):
-        if prediction_type not in PREDICTION_TYPES:
-            raise ValueError(f"Expected prediction_type to be one of {PREDICTION_TYPES}, got {prediction_type!r}.")
+        check_prediction_type(prediction_type)
         if not _is_whole(num_train_timesteps) or num_train_timesteps < 1:
             raise ValueError(
                 f"Expected num_train_timesteps to be a positive whole number, got {num_train_timesteps!r}."
@@ -181,29 +168,66 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         if not 0 < timestep_power < math.inf:
             raise ValueError(f"Expected timestep_power to be a finite number above 0, got {timestep_power}.")
 
-        if trained_betas is not None:
-            betas = torch.as_tensor(trained_betas, dtype=torch.float64, device="cpu")
-            if betas.ndim != 1 or len(betas) == 0:
-                raise ValueError(f"Expected trained_betas to be a list of numbers, got shape {tuple(betas.shape)}.")
+        if prediction_type == "flow_prediction":
+            for name, value, default in (
+                ("trained_betas", trained_betas, None),
+                ("rescale_betas_zero_snr", rescale_betas_zero_snr, False),
+            ):
+                if value is not default:
+                    raise ValueError(f"prediction_type='flow_prediction' has no betas: leave out {name}={value!r}.")
+            self._path = NoisePath.straight(int(num_train_timesteps), shift)
         else:
-            betas = _betas(beta_schedule, beta_start, beta_end, num_train_timesteps)
-        if rescale_betas_zero_snr:
-            betas = _zero_terminal_snr(betas)
-        self.betas = betas.float()
-        self.alphas = (1 - betas).float()
-        self.alphas_cumprod = (1 - betas).cumprod(0).float()
-        self.final_alpha_cumprod = (
-            torch.tensor(1.0, dtype=torch.float32, device="cpu") if set_alpha_to_one else self.alphas_cumprod[0]
-        )
+            if shift != 1:
+                raise ValueError(
+                    f"shift={shift!r} belongs to prediction_type='flow_prediction', got {prediction_type!r}."
+                )
+            betas = betas_of(beta_schedule, beta_start, beta_end, num_train_timesteps, trained_betas)
+            if rescale_betas_zero_snr:
+                betas = zero_terminal_snr(betas)
+            self.betas = betas.float()
+            self.alphas = (1 - betas).float()
+            self._path = NoisePath.variance_preserving((1 - betas).cumprod(0).float())
+            self.final_alpha_cumprod = (
+                torch.tensor(1.0, dtype=torch.float32, device="cpu") if set_alpha_to_one else self.alphas_cumprod[0]
+            )
         self.init_noise_sigma = 1.0
 
         self.num_inference_steps = None
-        self.timesteps = torch.arange(num_train_timesteps - 1, -1, -1, device="cpu")
+        self.timesteps = self._path.timesteps.flip(0)
         self._step_index = None
         self._begin_index = None
 
+    @classmethod
+    def from_config(cls, config=None, return_unused_kwargs=False, **kwargs):
+        r"""
+        As in diffusers. The config of a flow-matching scheduler makes a scheduler with
+        `prediction_type="flow_prediction"` and its shift.
+        """
+        if isinstance(config, dict):
+            if config.get("use_flow_sigmas", False):
+                kwargs = {"prediction_type": "flow_prediction", "shift": config.get("flow_shift", 1.0), **kwargs}
+            elif "shift" in config and "prediction_type" not in config:
+                kwargs = {"prediction_type": "flow_prediction", **kwargs}
+        return super().from_config(config, return_unused_kwargs, **kwargs)
+
     def __len__(self) -> int:
         return self.config.num_train_timesteps
+
+    @property
+    def path(self) -> NoisePath:
+        r"""[`~paths.NoisePath`]: How much data and noise a timestep holds."""
+        return self._path
+
+    @property
+    def alphas_cumprod(self) -> torch.Tensor:
+        r"""`torch.Tensor` of shape `(num_train_timesteps,)`: Products of all `1 - beta`; flow models have none."""
+        if self._path.alphas_cumprod is None:
+            raise AttributeError("A scheduler with prediction_type='flow_prediction' has no alphas_cumprod.")
+        return self._path.alphas_cumprod
+
+    @alphas_cumprod.setter
+    def alphas_cumprod(self, alphas_cumprod: torch.Tensor) -> None:
+        self._path = NoisePath.variance_preserving(alphas_cumprod)
 
     @property
     def step_index(self) -> int | None:
@@ -254,7 +278,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         num_inference_steps: int | None = None,
         device: str | torch.device | None = None,
         original_inference_steps: int | None = None,
-        timesteps: Sequence[int] | None = None,
+        timesteps: Sequence[float] | None = None,
         strength: float = 1.0,
     ) -> None:
         r"""
@@ -268,8 +292,9 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
                 Device for `timesteps`; the CPU by default.
             original_inference_steps (`int`, *optional*):
                 Number of timesteps of the distillation. By default the config's.
-            timesteps (`Sequence[int]`, *optional*):
-                The timesteps themselves, descending, in `[0, num_train_timesteps)`, instead of `num_inference_steps`.
+            timesteps (`Sequence[int]` or `Sequence[float]`, *optional*):
+                The timesteps themselves, descending, instead of `num_inference_steps`: whole numbers in
+                `[0, num_train_timesteps)`, or for `"flow_prediction"` any numbers in `(0, num_train_timesteps]`.
             strength (`float`, defaults to 1.0):
                 In (0, 1]; less than 1 starts part-way, for samples that have been noised to the first timestep only.
                 `num_inference_steps` are then spread over the lowest `int(original_inference_steps * strength)`
@@ -295,62 +320,77 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
                 f"Expected original_inference_steps to be a whole number from 1 to {num_train_timesteps}, "
                 f"num_train_timesteps, got original_inference_steps={original_inference_steps!r}."
             )
+        if self.path.is_straight and num_train_timesteps % original_inference_steps:
+            raise ValueError(
+                f"Expected original_inference_steps to divide num_train_timesteps={num_train_timesteps}, so that the "
+                f"first timestep is pure noise, got {original_inference_steps}."
+            )
         grid = solver_timesteps(num_train_timesteps, int(original_inference_steps))
 
         if timesteps is None:
-            grid = grid[: int(original_inference_steps * strength)]
-            if not _is_whole(num_inference_steps) or not 1 <= num_inference_steps <= len(grid):
+            indices = grid[: int(original_inference_steps * strength)]
+            if not _is_whole(num_inference_steps) or not 1 <= num_inference_steps <= len(indices):
                 raise ValueError(
-                    f"Expected num_inference_steps to be a whole number from 1 to {len(grid)}, the number of original "
-                    f"steps, got num_inference_steps={num_inference_steps!r} "
+                    f"Expected num_inference_steps to be a whole number from 1 to {len(indices)}, the number of "
+                    f"original steps, got num_inference_steps={num_inference_steps!r} "
                     f"(original_inference_steps={original_inference_steps}, strength={strength})."
                 )
-            values = inference_timesteps(grid, int(num_inference_steps), self.config.timestep_power).tolist()
+            indices = inference_timesteps(indices, int(num_inference_steps), self.config.timestep_power)
+            self._check_has_betas(indices.tolist())
+            host_timesteps = self.path.timesteps.cpu()[indices]
         else:
             values = self._check_timesteps(timesteps)
             values = values[len(values) - int(len(values) * strength) :]
             if not values:
                 raise ValueError(f"Expected timesteps to be left at strength={strength}, got timesteps={timesteps}.")
-            unknown = sorted(set(values) - set(grid.tolist()), reverse=True)
+            self._check_has_betas(values)
+            host_timesteps = torch.tensor(values, dtype=self.path.timesteps.dtype, device="cpu")
+            distilled = set(self.path.timesteps.cpu()[grid[grid < len(self.path)]].tolist())
+            unknown = [timestep for timestep in host_timesteps.tolist() if timestep not in distilled]
             if unknown:
                 logger.warning(
                     f"The timesteps {unknown} are none of the {original_inference_steps} that a model distilled with "
                     f"original_inference_steps={original_inference_steps} has seen; results may be poor."
                 )
-        if values[0] >= len(self.alphas_cumprod):
-            raise ValueError(
-                f"Expected timesteps below {len(self.alphas_cumprod)}, the number of trained_betas, got {values}."
-            )
 
-        host_timesteps = torch.tensor(values, dtype=torch.int64, device="cpu")
-        self.num_inference_steps = len(values)
+        self.num_inference_steps = len(host_timesteps)
         self.timesteps = host_timesteps.to(device if device is not None else "cpu", copy=True)
         # A user may set `timesteps` anew; the elements of this tensor keep their places.
         self._timesteps_of_run = self.timesteps
         # Everything that a step needs to know, on the host: a tensor without dimensions on the CPU goes along with
         # samples on any device, as a number does, without a copy and without waiting.
-        self._index_of_timestep = {timestep: index for index, timestep in enumerate(values)}
-        self._step_alphas_cumprod = self.alphas_cumprod.cpu()[host_timesteps]
-        self._step_c_skip, self._step_c_out = boundary_scalings(host_timesteps, self.config.timestep_scaling)
+        self._index_of_timestep = {timestep: index for index, timestep in enumerate(host_timesteps.tolist())}
+        self._step_alphas, self._step_sigmas = self.path.to("cpu").at(host_timesteps)
+        self._step_c_skip, self._step_c_out = path_scalings(self.path, host_timesteps, self.config.timestep_scaling)
         self._step_index = None
         self._begin_index = None
-        if self._step_alphas_cumprod[0] == 0 and self.config.prediction_type == "epsilon":
+        if self._step_alphas[0] == 0 and self.config.prediction_type == "epsilon":
             logger.warning(
-                f"alphas_cumprod is 0 at timestep {values[0]}: samples are pure noise, and with "
+                f"alphas_cumprod is 0 at timestep {int(host_timesteps[0])}: samples are pure noise, and with "
                 'prediction_type="epsilon" a step from there divides by zero.'
             )
 
-    def _check_timesteps(self, timesteps: Sequence[int]) -> list[int]:
+    def _check_timesteps(self, timesteps: Sequence[float]) -> list[float]:
         if isinstance(timesteps, (torch.Tensor, np.ndarray)):
             timesteps = timesteps.tolist()
-        if not isinstance(timesteps, Sequence) or not timesteps or not all(_is_whole(t) for t in timesteps):
-            raise ValueError(f"Expected timesteps to be a list of at least one whole number, got {timesteps!r}.")
-        values = [int(t) for t in timesteps]
+        is_straight, num_train_timesteps = self.path.is_straight, self.config.num_train_timesteps
+        is_timestep, kind = (_is_number, "number") if is_straight else (_is_whole, "whole number")
+        if not isinstance(timesteps, Sequence) or not timesteps or not all(is_timestep(t) for t in timesteps):
+            raise ValueError(f"Expected timesteps to be a list of at least one {kind}, got {timesteps!r}.")
+        values = [float(t) if is_straight else int(t) for t in timesteps]
         if any(later >= earlier for earlier, later in pairwise(values)):
             raise ValueError(f"Expected timesteps to be descending, got {values}.")
-        if not 0 <= values[-1] <= values[0] < self.config.num_train_timesteps:
-            raise ValueError(f"Expected timesteps from 0 to {self.config.num_train_timesteps - 1}, got {values}.")
+        if is_straight and not 0 < values[-1] <= values[0] <= num_train_timesteps:
+            raise ValueError(f"Expected timesteps above 0 and up to {num_train_timesteps}, got {values}.")
+        if not is_straight and not 0 <= values[-1] <= values[0] < num_train_timesteps:
+            raise ValueError(f"Expected timesteps from 0 to {num_train_timesteps - 1}, got {values}.")
         return values
+
+    def _check_has_betas(self, timesteps: list[int]) -> None:
+        if not self.path.is_straight and timesteps[0] >= len(self.path):
+            raise ValueError(
+                f"Expected timesteps below {len(self.path)}, the number of trained_betas, got {timesteps}."
+            )
 
     def _check_has_timesteps(self) -> None:
         if self.num_inference_steps is None:
@@ -390,13 +430,14 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
                 One of `timesteps`.
 
         Returns:
-            `torch.Tensor`: int64 on the CPU, without dimensions; -1 after the last step.
+            `torch.Tensor`: On the CPU, without dimensions; after the last step -1, or 0 for `"flow_prediction"`.
 
         Raises:
             ValueError: If `timestep` is not one of `timesteps`.
         """
-        following = [*self._index_of_timestep, -1][self.index_for_timestep(timestep) + 1]
-        return torch.tensor(following, dtype=torch.int64, device="cpu")
+        end = 0 if self.path.is_straight else -1
+        following = [*self._index_of_timestep, end][self.index_for_timestep(timestep) + 1]
+        return torch.tensor(following, dtype=self.path.timesteps.dtype, device="cpu")
 
     def _find_step(self, timestep: int | float | torch.Tensor) -> int:
         """
@@ -491,10 +532,10 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         # At the first timesteps the prediction is divided by some 0.07: too much for half precision's rounding.
         precise = torch.promote_types(dtype, torch.float32)
         sample, model_output = sample.to(precise), model_output.to(precise)
-        alpha_prod_t = self._step_alphas_cumprod[index]
+        levels = self._step_alphas[index], self._step_sigmas[index]
         prediction_type = self.config.prediction_type
 
-        x0_hat = predicted_original_sample(model_output, sample, alpha_prod_t, prediction_type)
+        x0_hat = predicted_original_sample(model_output, sample, *levels, prediction_type)
         if self.config.thresholding:
             x0_hat = dynamic_threshold(x0_hat, self.config.dynamic_thresholding_ratio, self.config.sample_max_value)
         elif self.config.clip_sample:
@@ -508,9 +549,10 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             if noise is None and eta > 0:
                 noise = randn_tensor(sample.shape, generator=generator, device=sample.device, dtype=dtype)
             if eta < 1:
-                eps_hat = predicted_noise(model_output, sample, alpha_prod_t, prediction_type)
+                eps_hat = predicted_noise(model_output, sample, *levels, prediction_type)
                 noise = eps_hat if eta == 0 else mix_noise(eps_hat, noise, eta)
-            prev_sample = ddim_step(denoised, noise.to(precise), self._step_alphas_cumprod[index + 1])
+            prev_levels = self._step_alphas[index + 1], self._step_sigmas[index + 1]
+            prev_sample = ddim_step(denoised, noise.to(precise), *prev_levels)
 
         self._step_index = index + 1
         prev_sample, denoised = prev_sample.to(dtype), denoised.to(dtype)
@@ -518,14 +560,14 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             return prev_sample, denoised
         return LCMSchedulerOutput(prev_sample=prev_sample, denoised=denoised)
 
-    def _alpha_prod(self, timesteps: torch.Tensor, samples: torch.Tensor) -> torch.Tensor:
-        # Training asks once a batch: the table moves to the device at the first time and stays there.
-        self.alphas_cumprod = self.alphas_cumprod.to(samples.device)
-        return self.alphas_cumprod[timesteps.to(samples.device).flatten()]
+    def _levels(self, timesteps: torch.Tensor, samples: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # Training asks once a batch: the path moves to the device at the first time and stays there.
+        self._path = self._path.to(samples.device)
+        return self._path.at(timesteps.to(samples.device).flatten())
 
     def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """
-        Sample of the diffusion process at given timesteps (see [`~consistency.add_noise`]).
+        Sample on the noise path at given timesteps (see [`~paths.add_noise`]).
 
         Args:
             original_samples (`torch.Tensor` of shape `(batch_size, ...)`):
@@ -533,16 +575,18 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             noise (`torch.Tensor` of shape `(batch_size, ...)`):
                 Standard normal noise.
             timesteps (`torch.Tensor` of shape `(batch_size,)` or `(1,)`):
-                Integer timesteps in `[0, num_train_timesteps)`.
+                Whole numbers in `[0, num_train_timesteps)`, or for `"flow_prediction"` any numbers in
+                `[0, num_train_timesteps]`.
 
         Returns:
             `torch.Tensor`: Of the shape of `original_samples`.
         """
-        return add_noise(original_samples, noise, self._alpha_prod(timesteps, original_samples))
+        return add_noise(original_samples, noise, *self._levels(timesteps, original_samples))
 
     def get_velocity(self, sample: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """
-        What a v-prediction model ought to predict at given timesteps (see [`~consistency.velocity`]).
+        What a v-prediction model, or on the straight path a flow model, ought to predict at given timesteps (see
+        [`~paths.training_target`]).
 
         Args:
             sample (`torch.Tensor` of shape `(batch_size, ...)`):
@@ -550,9 +594,11 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
             noise (`torch.Tensor` of shape `(batch_size, ...)`):
                 The noise that was added to them.
             timesteps (`torch.Tensor` of shape `(batch_size,)` or `(1,)`):
-                Integer timesteps in `[0, num_train_timesteps)`.
+                Whole numbers in `[0, num_train_timesteps)`, or for `"flow_prediction"` any numbers in
+                `[0, num_train_timesteps]`.
 
         Returns:
             `torch.Tensor`: Of the shape of `sample`.
         """
-        return velocity(sample, noise, self._alpha_prod(timesteps, sample))
+        kind = "flow_prediction" if self.path.is_straight else "v_prediction"
+        return training_target(sample, noise, *self._levels(timesteps, sample), kind)
