@@ -1,0 +1,215 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""Arguments of a pipeline's call that are neither text nor the scheduler's: each is checked here and nowhere else."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+
+
+OUTPUT_TYPES = ("np", "pt", "mel", "latent")
+
+
+def is_count(value: Any) -> bool:
+    r"""Whether a value is a whole number from 1."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= 1
+
+
+def is_number(value: Any) -> bool:
+    r"""Whether a value is a number; `True` and `False` are none here."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def check_output_type(pipe: DiffusionPipeline, output_type: str) -> None:
+    r"""Refuse an unknown type of output, and one that needs a component which the pipeline does not have."""
+    if output_type not in OUTPUT_TYPES:
+        raise ValueError(f"Expected `output_type` to be one of {OUTPUT_TYPES}, got {output_type!r}.")
+    needed = ["transformer", "scheduler"]
+    if output_type != "latent":
+        needed.append("vae")
+    if output_type in ("np", "pt"):
+        needed.append("vocoder")
+    for name in needed:
+        if getattr(pipe, name) is None:
+            raise ValueError(f"output_type={output_type!r} needs the pipeline's `{name}`, which is None.")
+
+
+def check_guidance(
+    is_student: bool,
+    guidance_scale: float,
+    negative_prompt: str | list[str] | None,
+    negative_prompt_embeds: torch.Tensor | None,
+) -> None:
+    r"""Refuse a guidance scale that is no number, and a negative prompt that nothing would guide away from."""
+    if not is_number(guidance_scale) or not math.isfinite(guidance_scale):
+        raise ValueError(f"Expected `guidance_scale` to be a finite number, got {guidance_scale!r}.")
+    if is_student and (negative_prompt is not None or negative_prompt_embeds is not None):
+        raise ValueError(
+            "A student takes guidance as an embedding and cannot use a negative prompt, got negative_prompt="
+            f"{negative_prompt!r}, negative_prompt_embeds="
+            f"{None if negative_prompt_embeds is None else tuple(negative_prompt_embeds.shape)}; leave it out."
+        )
+    if not is_student and guidance_scale <= 1 and negative_prompt is not None:
+        raise ValueError(
+            f"A negative prompt needs guidance_scale > 1, got guidance_scale={guidance_scale} with "
+            f"negative_prompt={negative_prompt!r}."
+        )
+
+
+def check_num_waveforms(num_waveforms_per_prompt: int) -> None:
+    r"""Refuse what is no number of waveforms."""
+    if not is_count(num_waveforms_per_prompt):
+        raise ValueError(
+            f"Expected `num_waveforms_per_prompt` to be a whole number from 1, got {num_waveforms_per_prompt!r}."
+        )
+
+
+def check_attention_kwargs(attention_kwargs: dict[str, Any] | None) -> None:
+    r"""Refuse what is no dictionary."""
+    if attention_kwargs is not None and not isinstance(attention_kwargs, dict):
+        raise ValueError(f"Expected `attention_kwargs` to be a dictionary, got {attention_kwargs!r}.")
+
+
+def check_callback_tensors(names: Sequence[str], known: Sequence[str]) -> None:
+    r"""Refuse names of tensors that a callback cannot be given."""
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"Expected `callback_on_step_end_tensor_inputs` from {known}, got {unknown}.")
+
+
+def check_latents(latents: torch.Tensor | None, shape: tuple[int, int, int]) -> None:
+    r"""Refuse latents of another shape than `(num_waveforms, channels, latent_frames)`."""
+    if latents is not None and (not isinstance(latents, torch.Tensor) or tuple(latents.shape) != shape):
+        raise ValueError(
+            f"Expected `latents` to be a tensor of shape {shape}, got "
+            f"{tuple(latents.shape) if isinstance(latents, torch.Tensor) else latents!r}."
+        )
+
+
+def check_generator(
+    generator: torch.Generator | list[torch.Generator] | None, num_prompts: int, num_waveforms_per_prompt: int
+) -> None:
+    r"""Refuse what is no generator, and any number of them but one a waveform."""
+    if generator is None:
+        return
+    generators = generator if isinstance(generator, (list, tuple)) else [generator]
+    if not all(isinstance(item, torch.Generator) for item in generators):
+        raise ValueError(f"Expected `generator` to be a torch.Generator or a list of them, got {generator!r}.")
+    num_waveforms = num_prompts * num_waveforms_per_prompt
+    if isinstance(generator, (list, tuple)) and len(generator) != num_waveforms:
+        raise ValueError(
+            f"Expected as many generators as waveforms are made, {num_waveforms} ({num_prompts} prompts, "
+            f"num_waveforms_per_prompt={num_waveforms_per_prompt}), got {len(generator)}."
+        )
+
+
+@dataclass(frozen=True)
+class SoundLength:
+    r"""
+    Length of a sound.
+
+    Args:
+        num_samples (`int`): Of the waveform.
+        num_mel_frames (`int`): Of the mel spectrogram; the last one may reach beyond the waveform.
+        num_latent_frames (`int`): Of the latents; the last one may reach beyond the mel spectrogram.
+    """
+
+    num_samples: int
+    num_mel_frames: int
+    num_latent_frames: int
+
+
+@dataclass(frozen=True)
+class LengthLimits:
+    r"""
+    What lengths a model knows, and how it counts them.
+
+    Args:
+        sampling_rate (`int`): Samples of the waveform a second.
+        hop_length (`int`): Samples a mel frame.
+        latent_hop (`int`): Mel frames a latent frame.
+        default_s (`float`): Seconds where a call names no length.
+        max_s (`float`): Most seconds that a call may ask for.
+        max_latent_frames (`int`, *optional*): Most latent frames that the transformer has positions for.
+    """
+
+    sampling_rate: int
+    hop_length: int
+    latent_hop: int
+    default_s: float
+    max_s: float
+    max_latent_frames: int | None = None
+
+    @property
+    def max_samples(self) -> int:
+        r"""`int`: Samples of the longest sound."""
+        max_samples = math.floor(self.max_s * self.sampling_rate)
+        if self.max_latent_frames is None:
+            return max_samples
+        return min(max_samples, self.max_latent_frames * self.hop_length * self.latent_hop)
+
+    def read(self, audio_length_in_s: float | None, latents: torch.Tensor | None = None) -> SoundLength:
+        r"""
+        The length asked for; without one, that of `latents`, or else the default or as much of it as the model can.
+
+        Raises:
+            ValueError: If it is no length, or more than the model can.
+        """
+        if audio_length_in_s is not None:
+            num_samples = self._read_seconds(audio_length_in_s)
+        elif isinstance(latents, torch.Tensor) and latents.ndim == 3:
+            num_samples = latents.shape[-1] * self.hop_length * self.latent_hop
+        else:
+            num_samples = min(round(self.default_s * self.sampling_rate), self.max_samples)
+        if num_samples > self.max_samples:
+            raise ValueError(
+                f"Expected a sound of at most {self.max_samples / self.sampling_rate:g} s, the limit of this model, "
+                f"got {num_samples / self.sampling_rate:g} s."
+            )
+        num_mel_frames = math.ceil(num_samples / self.hop_length)
+        return SoundLength(num_samples, num_mel_frames, math.ceil(num_mel_frames / self.latent_hop))
+
+    def _read_seconds(self, audio_length_in_s: float) -> int:
+        if not is_number(audio_length_in_s) or not math.isfinite(audio_length_in_s):
+            raise ValueError(
+                f"Expected `audio_length_in_s` to be a finite number of seconds, got {audio_length_in_s!r}."
+            )
+        num_samples = round(audio_length_in_s * self.sampling_rate)
+        if num_samples < 1:
+            raise ValueError(
+                f"Expected `audio_length_in_s` to be at least one sample, 1/{self.sampling_rate} s, got "
+                f"{audio_length_in_s!r}."
+            )
+        return num_samples
+
+
+def max_latent_frames(transformer_config: dict[str, Any], num_text_tokens: int) -> int | None:
+    r"""
+    Count the latent frames that a transformer has positions for.
+
+    Args:
+        transformer_config (`dict`): Of a [`ConcatTransformer1DModel`] or a [`LLaMATransformer1DModel`].
+        num_text_tokens (`int`): Tokens of a prompt.
+
+    Returns:
+        `int` or `None`: `None` where positions are without end.
+
+    Raises:
+        ValueError: If the text leaves no position for sound.
+    """
+    max_positions = transformer_config.get("max_position_embeddings", None)
+    if max_positions is None:
+        # A LLaMA transformer's learned positions are the frames' alone.
+        return transformer_config.get("num_positions", None)
+    # One position is the timestep's.
+    max_frames = max_positions - 1 - num_text_tokens
+    if max_frames < 1:
+        raise ValueError(
+            f"Expected at most {max_positions - 2} text tokens, which leave one of this transformer's "
+            f"{max_positions} positions for sound, got {num_text_tokens}."
+        )
+    return max_frames

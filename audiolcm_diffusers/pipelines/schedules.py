@@ -1,0 +1,291 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+r"""
+The scheduler's part of a call: which schedulers run, which steps they can be asked for, and what their methods take.
+
+`SCHEDULERS` is the one list of what runs. A scheduler is on it if the latents that it makes with a network whose
+answers are exact are those of the flow or the distribution that belongs to the network
+(`tests/integration/test_schedulers.py`). All others of diffusers are made for another scale of noise (EDM, VE), tell
+the network another time (inverse and cosine ones), predict something else, take arguments that no step here has, or
+draw noise that no generator determines (`DPMSolverSDEScheduler`); most of them would make noise without an error.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import SchedulerMixin
+
+from ..paths import NoisePath, shift_time
+from .arguments import is_count, is_number
+
+
+_VARIANCE_PRESERVING = ("epsilon", "sample", "v_prediction")
+_NO_SAMPLE = ("epsilon", "v_prediction")
+_FLOW = ("flow_prediction",)
+_BOTH = _VARIANCE_PRESERVING + _FLOW
+
+# What the networks predict that a scheduler can step. Subclasses count as the class that they are made from.
+SCHEDULERS = {
+    "DDIMParallelScheduler": _VARIANCE_PRESERVING,
+    "DDIMScheduler": _VARIANCE_PRESERVING,
+    "DDPMParallelScheduler": _VARIANCE_PRESERVING,
+    "DDPMScheduler": _VARIANCE_PRESERVING,
+    "DEISMultistepScheduler": _BOTH,
+    "DPMSolverMultistepScheduler": _BOTH,
+    "DPMSolverSinglestepScheduler": _BOTH,
+    "EulerAncestralDiscreteScheduler": _NO_SAMPLE,
+    "EulerDiscreteScheduler": _VARIANCE_PRESERVING,
+    "FlowMapEulerDiscreteScheduler": _FLOW,
+    "FlowMatchEulerDiscreteScheduler": _FLOW,
+    "FlowMatchHeunDiscreteScheduler": _FLOW,
+    "FlowMatchLCMScheduler": _FLOW,
+    "HeunDiscreteScheduler": _VARIANCE_PRESERVING,
+    "KDPM2AncestralDiscreteScheduler": _NO_SAMPLE,
+    "KDPM2DiscreteScheduler": _NO_SAMPLE,
+    "LCMAudioScheduler": _BOTH,
+    "LCMScheduler": _VARIANCE_PRESERVING,
+    "LMSDiscreteScheduler": _VARIANCE_PRESERVING,
+    "PNDMScheduler": _NO_SAMPLE,
+    "SASolverScheduler": _BOTH,
+    "TCDScheduler": _VARIANCE_PRESERVING,
+    "UniPCMultistepScheduler": _BOTH,
+}
+
+# Options with which a scheduler would tell the network a wrong time, or take its output for something else.
+_REFUSED_OPTIONS = {
+    "timestep_type": ("continuous",),
+    "variance_type": ("learned", "learned_range"),
+}
+
+# Options of flow-matching schedulers alone: in the config of another, they tell what it was made from.
+_FLOW_OPTIONS = ("invert_sigmas", "stochastic_sampling", "base_shift")
+
+
+def _accepts(function: Callable, argument: str) -> bool:
+    return argument in inspect.signature(function).parameters
+
+
+def check_scheduler(scheduler: SchedulerMixin) -> NoisePath:
+    r"""
+    Refuse a scheduler that would not make what the network stands for.
+
+    Args:
+        scheduler (`SchedulerMixin`): Of the pipeline.
+
+    Returns:
+        [`NoisePath`]: The path that it walks.
+
+    Raises:
+        ValueError: Naming the scheduler, and what is accepted.
+    """
+    name, config = type(scheduler).__name__, scheduler.config
+    predictions = next(
+        (SCHEDULERS[cls.__name__] for cls in type(scheduler).__mro__ if cls.__name__ in SCHEDULERS), None
+    )
+    if predictions is None:
+        raise ValueError(f"Expected the scheduler to be one of {', '.join(SCHEDULERS)}, got {name}.")
+    predictions = SCHEDULERS[known[0]]
+    prediction_type = config.get("prediction_type", predictions[0])
+    if prediction_type not in predictions:
+        raise ValueError(
+            f"{name} is for networks with a prediction_type of {' or '.join(map(repr, predictions))}, got "
+            f"prediction_type={prediction_type!r} in its config."
+        )
+    for option, refused in _REFUSED_OPTIONS.items():
+        if config.get(option) in refused:
+            raise ValueError(f"{name} with {option}={config[option]!r} does not fit the networks of this pipeline.")
+    # Upscales between steps, as no network of one resolution can follow.
+    if config.get("scale_factors"):
+        raise ValueError(f"Expected {name} to have no scale_factors, got {config['scale_factors']!r}.")
+    path = NoisePath.from_scheduler(scheduler)
+    if not path.is_straight:
+        _check_not_made_from_flow(scheduler)
+    return path
+
+
+def _check_not_made_from_flow(scheduler: SchedulerMixin) -> None:
+    """`from_config` keeps what it does not know, and takes the default where the config names no prediction type."""
+    config = scheduler.config
+    made_from_flow = [option for option in _FLOW_OPTIONS if option in config]
+    if "shift" in config and "prediction_type" in config.get("_use_default_values", ()):
+        made_from_flow.append("shift")
+    if made_from_flow:
+        raise ValueError(
+            f"{type(scheduler).__name__} was made from the config of a flow-matching scheduler (it has "
+            f"{made_from_flow[0]}={config[made_from_flow[0]]!r}), whose network predicts 'flow_prediction', and would "
+            f"take this for {config['prediction_type']!r}. Use a FlowMatch scheduler, or a multistep one with "
+            "use_flow_sigmas=True and prediction_type='flow_prediction'."
+        )
+
+
+def check_eta(scheduler: SchedulerMixin, eta: float | None) -> None:
+    r"""Refuse an `eta` that is no share, or that the scheduler's steps do not take."""
+    if eta is None:
+        return
+    if not is_number(eta) or not 0 <= eta <= 1:
+        raise ValueError(f"Expected `eta` to be a number from 0 to 1, got {eta!r}.")
+    if not _accepts(scheduler.step, "eta"):
+        raise ValueError(f"{scheduler.__class__.__name__} has no `eta` in its steps, got {eta}.")
+
+
+def check_steps(
+    scheduler: SchedulerMixin,
+    num_inference_steps: int,
+    original_inference_steps: int | None,
+    timesteps: Sequence[float] | None,
+) -> None:
+    r"""
+    Refuse a scheduler, and steps that it cannot do. Arguments as in [`~AudioLCMPipeline.__call__`].
+
+    Raises:
+        ValueError: Quoting the value that does not fit and saying what does.
+    """
+    path = check_scheduler(scheduler)
+    num_original_steps = _num_original_steps(scheduler, original_inference_steps)
+    if timesteps is not None:
+        _check_timesteps(scheduler, path, timesteps, num_original_steps)
+    elif not is_count(num_inference_steps) or num_inference_steps > num_original_steps:
+        raise ValueError(
+            f"Expected `num_inference_steps` to be a whole number from 1 to {num_original_steps}, the original "
+            f"steps, got {num_inference_steps!r}."
+        )
+
+
+def _num_original_steps(scheduler: SchedulerMixin, original_inference_steps: int | None) -> int:
+    """The number of steps that those of a call are picked from."""
+    num_train_timesteps = scheduler.config.num_train_timesteps
+    knows_original_steps = _accepts(scheduler.set_timesteps, "original_inference_steps")
+    if original_inference_steps is None:
+        return scheduler.config.original_inference_steps if knows_original_steps else num_train_timesteps
+    if not knows_original_steps:
+        raise ValueError(
+            f"{scheduler.__class__.__name__} has no `original_inference_steps`, got {original_inference_steps!r}."
+        )
+    if not is_count(original_inference_steps) or original_inference_steps > num_train_timesteps:
+        raise ValueError(
+            f"Expected `original_inference_steps` to be a whole number from 1 to {num_train_timesteps}, got "
+            f"{original_inference_steps!r}."
+        )
+    return original_inference_steps
+
+
+def _listed(values: Sequence[float]) -> Sequence[float]:
+    return values.tolist() if isinstance(values, (torch.Tensor, np.ndarray)) else values
+
+
+def _takes_shares(scheduler: SchedulerMixin, path: NoisePath) -> bool:
+    """Whether custom times are given as shares of noise before the shift, `sigmas`, as flow schedulers take them."""
+    return path.is_straight and _accepts(scheduler.set_timesteps, "sigmas")
+
+
+def _check_timesteps(
+    scheduler: SchedulerMixin, path: NoisePath, timesteps: Sequence[float], num_original_steps: int
+) -> None:
+    num_train_timesteps = scheduler.config.num_train_timesteps
+    if not _accepts(scheduler.set_timesteps, "timesteps") and not _takes_shares(scheduler, path):
+        raise ValueError(f"{scheduler.__class__.__name__} takes no custom `timesteps`, got {timesteps!r}.")
+    values = _listed(timesteps)
+    if not isinstance(values, Sequence) or len(values) == 0 or not all(is_number(t) for t in values):
+        raise ValueError(f"Expected `timesteps` to be a list of at least one number, got {timesteps!r}.")
+    if any(later >= earlier for earlier, later in pairwise(values)):
+        raise ValueError(f"Expected `timesteps` to be descending, got {values}.")
+    if path.is_straight and not 0 < values[-1] <= values[0] <= num_train_timesteps:
+        raise ValueError(
+            f"Expected `timesteps` of a flow above 0 and up to {num_train_timesteps}, pure noise, got {values}."
+        )
+    if not path.is_straight and not 0 <= values[-1] <= values[0] < num_train_timesteps:
+        raise ValueError(f"Expected `timesteps` in 0…{num_train_timesteps - 1}, got {values}.")
+    if len(values) > num_original_steps:
+        raise ValueError(f"Expected at most {num_original_steps} `timesteps`, the original steps, got {len(values)}.")
+
+
+def set_timesteps(
+    scheduler: SchedulerMixin,
+    num_inference_steps: int,
+    original_inference_steps: int | None,
+    timesteps: Sequence[float] | None,
+    device: torch.device,
+) -> torch.Tensor:
+    r"""
+    Begin a run of the scheduler, with steps that [`check_steps`] has passed.
+
+    Returns:
+        `torch.Tensor` of shape `(num_timesteps,)`: What the network is told, once for each time that it runs: those of
+        second order run twice a step.
+
+    Raises:
+        ValueError: If the scheduler would go through other timesteps than the given ones, or tell the network another
+            time than it steps from.
+    """
+    path = NoisePath.from_scheduler(scheduler)
+    values = None if timesteps is None else list(_listed(timesteps))
+    kwargs = {}
+    if original_inference_steps is not None:
+        kwargs["original_inference_steps"] = original_inference_steps
+    if values is None:
+        kwargs["num_inference_steps"] = num_inference_steps
+    elif _takes_shares(scheduler, path):
+        # The scheduler shifts them, and here they are to arrive where they were asked for.
+        kwargs["num_inference_steps"] = len(values)
+        kwargs["sigmas"] = [shift_time(t / len(path), 1 / path.shift) for t in values]
+    else:
+        kwargs["timesteps"] = values
+    scheduler.set_timesteps(device=device, **kwargs)
+    if values is not None:
+        _check_given(scheduler, path, values)
+    if path.is_straight:
+        _check_times(scheduler, len(path))
+    return scheduler.timesteps
+
+
+def _check_given(scheduler: SchedulerMixin, path: NoisePath, values: list[float]) -> None:
+    timesteps = scheduler.timesteps.double().cpu().unique_consecutive()
+    # Multistep schedulers cut the times of a flow to whole numbers.
+    tolerance = 0.01 if scheduler.timesteps.is_floating_point() or not path.is_straight else 1.0
+    given = torch.tensor(values, dtype=torch.float64)
+    if timesteps.shape != given.shape or not ((timesteps - given).abs() <= tolerance).all():
+        raise ValueError(
+            f"{type(scheduler).__name__} does not take `timesteps` as they are with its options: it would go through "
+            f"{timesteps.tolist()}, got {values}."
+        )
+
+
+def _check_times(scheduler: SchedulerMixin, num_train_timesteps: int) -> None:
+    sigmas = getattr(scheduler, "sigmas", None)
+    if sigmas is None:
+        return
+    timesteps = scheduler.timesteps.double().cpu()
+    times = sigmas.double().cpu()[:-1] * num_train_timesteps
+    tolerance = 0.01 if scheduler.timesteps.is_floating_point() else 1.0
+    if timesteps.shape != times.shape or not ((timesteps - times).abs() <= tolerance).all():
+        raise ValueError(
+            f"With its options, {type(scheduler).__name__} would tell the network other times than those that it "
+            f"steps from: {timesteps.tolist()} instead of {times.tolist()}."
+        )
+
+
+def scale_model_input(scheduler: SchedulerMixin, latents: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+    r"""What the network sees of latents: those of flow-matching schedulers as they are."""
+    if not hasattr(scheduler, "scale_model_input"):
+        return latents
+    return scheduler.scale_model_input(latents, timestep)
+
+
+def init_noise_sigma(scheduler: SchedulerMixin) -> float | torch.Tensor:
+    r"""Standard deviation of the noise that a run begins with: 1 for flow-matching schedulers."""
+    return getattr(scheduler, "init_noise_sigma", 1.0)
+
+
+def step_arguments(
+    scheduler: SchedulerMixin, generator: torch.Generator | list[torch.Generator] | None, eta: float | None
+) -> dict[str, Any]:
+    r"""What the scheduler's `step` takes beside prediction, timestep and latents."""
+    kwargs = {"return_dict": False}
+    if _accepts(scheduler.step, "generator"):
+        kwargs["generator"] = generator
+    if eta is not None:
+        kwargs["eta"] = eta
+    return kwargs
