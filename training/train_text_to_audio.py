@@ -116,7 +116,7 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
         if self.shift is not None:
             if self.prediction_type != "flow_prediction":
                 raise ValueError(
-                    f"shift={self.shift} needs prediction_type=flow_prediction, got {self.prediction_type}."
+                    f"shift={self.shift} needs prediction_type='flow_prediction', got {self.prediction_type!r}."
                 )
             shift_time(1.0, self.shift)
         if self.snr_gamma is not None and not self.snr_gamma > 0:
