@@ -248,13 +248,14 @@ def set_timesteps(
 def _are_alike(timesteps: torch.Tensor, others: torch.Tensor) -> bool:
     """Whether timesteps are the others, but for rounding: multistep schedulers cut the times of a flow to integers."""
     tolerance = 0.01 if timesteps.is_floating_point() else 1.01
-    timesteps, others = timesteps.double().cpu(), others.double().cpu()
+    # On the CPU first: not every device has float64.
+    timesteps, others = timesteps.cpu().double(), others.cpu().double()
     return timesteps.shape == others.shape and bool(((timesteps - others).abs() <= tolerance).all())
 
 
 def _check_given(scheduler: SchedulerMixin, path: NoisePath, values: list[float]) -> None:
     timesteps = scheduler.timesteps.unique_consecutive()
-    if not _are_alike(timesteps if path.is_straight else timesteps.double(), torch.tensor(values)):
+    if not _are_alike(timesteps if path.is_straight else timesteps.float(), torch.tensor(values)):
         raise ValueError(
             f"{type(scheduler).__name__} does not take `timesteps` as they are with its options: it would go through "
             f"{timesteps.tolist()}, got {values}."
