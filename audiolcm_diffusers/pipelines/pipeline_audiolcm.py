@@ -34,9 +34,12 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
 
     Student and teacher run in this one class. A transformer with a guidance embedding
     (`transformer.config.time_cond_proj_dim`) is a student: it is told the guidance scale and runs once a step. One
-    without is a teacher: it runs with and without caption in one batch (classifier-free guidance), with any scheduler
-    of diffusers, and wants more steps than the two that are the default. An LCM-LoRA makes a few-step model of it, to
-    be called with a guidance scale of 1: see [`AudioLCMLoraLoaderMixin`], which loads LoRAs of both.
+    without is a teacher: it runs with and without caption in one batch (classifier-free guidance), with one of the
+    schedulers below, and wants more steps than the two that are the default. An LCM-LoRA makes a few-step model of
+    it, to be called with a guidance scale of 1: see [`AudioLCMLoraLoaderMixin`], which loads LoRAs of both.
+
+    Both may be flow models, if the scheduler is one for flow matching: latents then lie at
+    `x_t = (1 - tau) x_0 + tau noise`, and the transformer is told `1000 tau` and predicts `noise - x_0`.
 
     Args:
         vae ([`AutoencoderKLMel1D`]):
@@ -54,9 +57,15 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             The same for the second stream.
         transformer ([`LLaMATransformer1DModel`] or [`ConcatTransformer1DModel`]):
             Denoises the latents.
-        scheduler ([`LCMAudioScheduler`] or another scheduler of diffusers):
-            For a student [`LCMAudioScheduler`]; for a teacher also [`~diffusers.DDIMScheduler`],
-            [`~diffusers.DPMSolverMultistepScheduler`] and their like.
+        scheduler ([`LCMAudioScheduler`] or one of diffusers):
+            For a student [`LCMAudioScheduler`]. For a teacher that predicts noise, clean latents or velocity also
+            DDIM, DDPM (and their parallel kinds), DEIS, DPM-Solver (multistep and singlestep), Euler, Euler
+            ancestral, Heun, KDPM2, KDPM2 ancestral, LCM, LMS, PNDM, SA-Solver, TCD and UniPC; but Euler ancestral,
+            both KDPM2 and PNDM not for clean latents. For a flow model FlowMatchEuler, FlowMatchHeun, FlowMatchLCM
+            and FlowMapEuler; DEIS, DPM-Solver, SA-Solver and UniPC with `use_flow_sigmas=True` and
+            `prediction_type="flow_prediction"`, which tell the network whole timesteps; and [`LCMAudioScheduler`]
+            with that prediction type. Subclasses count as these. Any other is refused by name, and so are options
+            that would mislead the network, such as `use_dynamic_shifting` and `invert_sigmas`.
         vocoder ([`BigVGANVocoder`] or [`GriffinLimVocoder`]):
             Turns log-mel spectrograms into waveforms. The second has nothing to learn.
         default_audio_length_in_s (`float`, defaults to 10.0):
@@ -79,7 +88,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         num_inference_steps: int = 2,
         guidance_scale: float = 5.0,
         original_inference_steps: int | None = None,
-        timesteps: Sequence[int] | None = None,
+        timesteps: Sequence[float] | None = None,
         negative_prompt: str | list[str] | None = None,
         num_waveforms_per_prompt: int = 1,
         generator: torch.Generator | list[torch.Generator] | None = None,
@@ -134,7 +143,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         num_inference_steps: int = 2,
         guidance_scale: float = 5.0,
         original_inference_steps: int | None = None,
-        timesteps: Sequence[int] | None = None,
+        timesteps: Sequence[float] | None = None,
         negative_prompt: str | list[str] | None = None,
         num_waveforms_per_prompt: int = 1,
         generator: torch.Generator | list[torch.Generator] | None = None,
@@ -162,16 +171,19 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 Seconds of sound, exact to the sample. By default the length of `latents`, or else
                 `config.default_audio_length_in_s` or as much of it as the model can do.
             num_inference_steps (`int`, defaults to 2):
-                Denoising steps, from 1 to the original steps. A student needs 1 to 4; a teacher 20 and more.
+                Denoising steps, from 1 to the original steps. A student needs 1 to 4; a teacher 20 and more. With a
+                scheduler of second order (Heun, KDPM2) the network runs twice a step, and each run counts as one for
+                `num_timesteps`, callbacks and the progress bar.
             guidance_scale (`float`, defaults to 5.0):
                 How strongly the sound follows the prompt; `w + 1` of the paper. At 1 and below, a teacher is not
                 guided, which is what a teacher with an LCM-LoRA wants.
             original_inference_steps (`int`, *optional*):
                 Number of solver steps that the student was distilled on, from which `num_inference_steps` are picked.
                 By default the scheduler's. Only for schedulers that know it.
-            timesteps (`list[int]`, *optional*):
-                Descending training timesteps to use instead of `num_inference_steps` evenly spaced ones. Only for
-                schedulers that take them.
+            timesteps (`list[int]` or `list[float]`, *optional*):
+                Descending training timesteps to use instead of `num_inference_steps` evenly spaced ones: what the
+                network is told, whole numbers from 0, or of a flow any numbers above 0 and up to 1000, pure noise,
+                which are not shifted again. Only for schedulers that take them.
             negative_prompt (`str` or `list[str]`, *optional*):
                 What is not to be heard; one for all prompts or one each. Only for a teacher with a guidance scale
                 above 1, where the empty prompt is the default.

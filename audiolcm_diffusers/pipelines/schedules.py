@@ -81,13 +81,11 @@ def check_scheduler(scheduler: SchedulerMixin) -> NoisePath:
     Raises:
         ValueError: Naming the scheduler, and what is accepted.
     """
-    name, config = type(scheduler).__name__, scheduler.config
-    predictions = next(
-        (SCHEDULERS[cls.__name__] for cls in type(scheduler).__mro__ if cls.__name__ in SCHEDULERS), None
-    )
-    if predictions is None:
+    name = type(scheduler).__name__
+    known = [cls.__name__ for cls in type(scheduler).__mro__ if cls.__name__ in SCHEDULERS]
+    if not known:
         raise ValueError(f"Expected the scheduler to be one of {', '.join(SCHEDULERS)}, got {name}.")
-    predictions = SCHEDULERS[known[0]]
+    predictions, config = SCHEDULERS[known[0]], scheduler.config
     prediction_type = config.get("prediction_type", predictions[0])
     if prediction_type not in predictions:
         raise ValueError(
@@ -110,7 +108,8 @@ def _check_not_made_from_flow(scheduler: SchedulerMixin) -> None:
     """`from_config` keeps what it does not know, and takes the default where the config names no prediction type."""
     config = scheduler.config
     made_from_flow = [option for option in _FLOW_OPTIONS if option in config]
-    if "shift" in config and "prediction_type" in config.get("_use_default_values", ()):
+    has_shift = "shift" in config and not _accepts(type(scheduler).__init__, "shift")
+    if has_shift and "prediction_type" in config.get("_use_default_values", ()):
         made_from_flow.append("shift")
     if made_from_flow:
         raise ValueError(
@@ -185,7 +184,9 @@ def _check_timesteps(
     scheduler: SchedulerMixin, path: NoisePath, timesteps: Sequence[float], num_original_steps: int
 ) -> None:
     num_train_timesteps = scheduler.config.num_train_timesteps
-    if not _accepts(scheduler.set_timesteps, "timesteps") and not _takes_shares(scheduler, path):
+    # With flow sigmas, the timesteps that a multistep scheduler takes are those of its other path.
+    takes_timesteps = _accepts(scheduler.set_timesteps, "timesteps") and not scheduler.config.get("use_flow_sigmas")
+    if not takes_timesteps and not _takes_shares(scheduler, path):
         raise ValueError(f"{scheduler.__class__.__name__} takes no custom `timesteps`, got {timesteps!r}.")
     values = _listed(timesteps)
     if not isinstance(values, Sequence) or len(values) == 0 or not all(is_number(t) for t in values):
@@ -230,10 +231,13 @@ def set_timesteps(
     elif _takes_shares(scheduler, path):
         # The scheduler shifts them, and here they are to arrive where they were asked for.
         kwargs["num_inference_steps"] = len(values)
-        kwargs["sigmas"] = [shift_time(t / len(path), 1 / path.shift) for t in values]
+        kwargs["sigmas"] = shift_time(np.array(values) / len(path), 1 / path.shift)
     else:
         kwargs["timesteps"] = values
     scheduler.set_timesteps(device=device, **kwargs)
+    if hasattr(scheduler, "set_begin_index"):
+        # Otherwise they look for the first timestep, and begin with the second step where rounding made two alike.
+        scheduler.set_begin_index(0)
     if values is not None:
         _check_given(scheduler, path, values)
     if path.is_straight:
@@ -241,12 +245,17 @@ def set_timesteps(
     return scheduler.timesteps
 
 
+def _are_alike(timesteps: torch.Tensor, others: torch.Tensor) -> bool:
+    """Whether timesteps are the others, but for rounding: multistep schedulers cut the times of a flow to integers."""
+    tolerance = 0.01 if timesteps.is_floating_point() else 1.01
+    # On the CPU first: not every device has float64.
+    timesteps, others = timesteps.cpu().double(), others.cpu().double()
+    return timesteps.shape == others.shape and bool(((timesteps - others).abs() <= tolerance).all())
+
+
 def _check_given(scheduler: SchedulerMixin, path: NoisePath, values: list[float]) -> None:
-    timesteps = scheduler.timesteps.double().cpu().unique_consecutive()
-    # Multistep schedulers cut the times of a flow to whole numbers.
-    tolerance = 0.01 if scheduler.timesteps.is_floating_point() or not path.is_straight else 1.0
-    given = torch.tensor(values, dtype=torch.float64)
-    if timesteps.shape != given.shape or not ((timesteps - given).abs() <= tolerance).all():
+    timesteps = scheduler.timesteps.unique_consecutive()
+    if not _are_alike(timesteps if path.is_straight else timesteps.float(), torch.tensor(values)):
         raise ValueError(
             f"{type(scheduler).__name__} does not take `timesteps` as they are with its options: it would go through "
             f"{timesteps.tolist()}, got {values}."
@@ -255,15 +264,10 @@ def _check_given(scheduler: SchedulerMixin, path: NoisePath, values: list[float]
 
 def _check_times(scheduler: SchedulerMixin, num_train_timesteps: int) -> None:
     sigmas = getattr(scheduler, "sigmas", None)
-    if sigmas is None:
-        return
-    timesteps = scheduler.timesteps.double().cpu()
-    times = sigmas.double().cpu()[:-1] * num_train_timesteps
-    tolerance = 0.01 if scheduler.timesteps.is_floating_point() else 1.0
-    if timesteps.shape != times.shape or not ((timesteps - times).abs() <= tolerance).all():
+    if sigmas is not None and not _are_alike(scheduler.timesteps, sigmas[:-1] * num_train_timesteps):
         raise ValueError(
             f"With its options, {type(scheduler).__name__} would tell the network other times than those that it "
-            f"steps from: {timesteps.tolist()} instead of {times.tolist()}."
+            f"steps from: {scheduler.timesteps[:3].tolist()}… and {sigmas[:3].tolist()}… of {num_train_timesteps}."
         )
 
 

@@ -8,6 +8,8 @@ from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
     LCMScheduler,
     UniPCMultistepScheduler,
 )
@@ -205,6 +207,57 @@ class TestTeacher:
         spoilt = embeds.masked_fill(~mask[..., None], 1e3)
         kwargs["prompt_embeds"] = spoilt
         torch.testing.assert_close(latents_of(pipe, **kwargs, prompt_attention_mask=mask), output)
+
+
+class TestFlowTeacher:
+    def test_equals_euler_steps_written_out(self, make_teacher):
+        """From tau to the next, x - (tau - tau_next) v, with v = uncond + 3 (cond - uncond) at 1000 tau."""
+        pipe = make_teacher(FlowMatchEulerDiscreteScheduler(shift=2.0))
+        embeds, negative = pipe.encode_prompt("rain")
+        latents = torch.randn(1, 4, 4, generator=seed())
+        taus = [2 * tau / (1 + tau) for tau in (1.0, 0.75, 0.5, 0.25, 0.0)]
+        with torch.no_grad():
+            for tau, tau_next in zip(taus, taus[1:]):
+                cond = pipe.transformer(latents, 1000 * tau, embeds).sample
+                uncond = pipe.transformer(latents, 1000 * tau, negative).sample
+                latents = latents - (tau - tau_next) * (3 * cond - 2 * uncond)
+        output = latents_of(pipe, timesteps=[1000 * tau for tau in taus[:-1]], guidance_scale=3.0)
+        torch.testing.assert_close(output, latents, atol=1e-4, rtol=1e-4)
+
+    def test_a_solver_of_second_order_runs_twice_a_step_but_in_the_last(self, make_teacher):
+        """4 steps are 1 + 2 * 3 runs; the corrector sees the time that the predictor has come to."""
+        pipe = make_teacher(FlowMatchHeunDiscreteScheduler())
+        calls = record_calls(pipe.transformer)
+        seen = []
+
+        def callback(pipe, index, timestep, tensors):
+            seen.append((index, timestep.item()))
+            return tensors
+
+        latents_of(pipe, num_inference_steps=4, callback_on_step_end=callback)
+        told = [call["timestep"][0].item() for call in calls]
+        assert told == pytest.approx([1000, 667, 667, 334, 334, 1, 1], abs=0.01)
+        assert seen == list(enumerate(told))
+        assert pipe.num_timesteps == 7
+
+    def test_fresh_noise_comes_from_the_generator(self, make_teacher):
+        pipe = make_teacher(FlowMatchEulerDiscreteScheduler(stochastic_sampling=True))
+        start = torch.randn(1, 4, 4, generator=seed(3))
+        first, again, other = (latents_of(pipe, latents=start, generator=seed(i)) for i in (0, 0, 1))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
+
+    def test_makes_sound_in_half_precision(self, make_teacher):
+        pipe = make_teacher(FlowMatchEulerDiscreteScheduler()).to(torch.bfloat16)
+        audio = pipe("rain", audio_length_in_s=0.1, num_inference_steps=3, generator=seed()).audios
+        assert np.isfinite(audio).all()
+
+    def test_a_student_takes_few_steps_on_the_straight_path(self, make_pipeline):
+        """Of 50 timesteps of the distillation, each fourth of the way, from pure noise."""
+        pipe = make_pipeline(scheduler=LCMAudioScheduler(prediction_type="flow_prediction"))
+        calls = record_calls(pipe.transformer)
+        assert latents_of(pipe, num_inference_steps=2).isfinite().all()
+        assert [call["timestep"].item() for call in calls] == pytest.approx([1000, 500])
 
 
 class TestLength:

@@ -2,7 +2,15 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, LCMScheduler
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EDMEulerScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    FlowMatchHeunDiscreteScheduler,
+    LCMScheduler,
+    PNDMScheduler,
+)
 
 
 NAN = float("nan")
@@ -158,6 +166,23 @@ class TestBadInput:
     def test_it_is_quoted_before_a_teacher_runs(self, teacher, call, message):
         with pytest.raises(ValueError, match=message):
             teacher(**{"prompt": "a dog", "audio_length_in_s": 0.1, **call})
+
+    @pytest.mark.parametrize(
+        ("scheduler", "call", "message"),
+        [
+            (EDMEulerScheduler(), {}, "one of DDIMParallelScheduler, .*, got EDMEulerScheduler"),
+            (PNDMScheduler(prediction_type="sample"), {}, "PNDMScheduler is for .* got prediction_type='sample'"),
+            (FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), {}, "use_dynamic_shifting=True"),
+            (FlowMatchEulerDiscreteScheduler(invert_sigmas=True), {}, "invert_sigmas=True"),
+            (FlowMatchEulerDiscreteScheduler(shift_terminal=0.1), {"timesteps": [1000, 500]}, "does not take"),
+            (FlowMatchHeunDiscreteScheduler(), {"timesteps": [1000, 500]}, "takes no custom `timesteps`"),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_schedulers_are_refused_before_a_teacher_runs(self, teacher, scheduler, call, message):
+        teacher.scheduler = scheduler
+        with pytest.raises(ValueError, match=message):
+            teacher("a dog", audio_length_in_s=0.1, **call)
 
     @pytest.mark.parametrize(
         ("call", "message"),
