@@ -29,7 +29,7 @@ from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, GriffinLimV
 from audiolcm_diffusers.consistency import add_noise, min_snr_weights, training_target
 from audiolcm_diffusers.distillation import SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
-from audiolcm_diffusers.training_utils import (
+from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
     TrainingRun,

@@ -43,9 +43,9 @@ from audiolcm_diffusers import (
     AutoencoderKLMel1D,
     LCMAudioScheduler,
     LLaMATransformer1DModel,
-    training_utils,
+    trainer,
 )
-from audiolcm_diffusers.training_utils import TrainingRun, parse_config
+from audiolcm_diffusers.trainer import TrainingRun, parse_config
 
 
 CONFIG_CLASSES = {
@@ -181,12 +181,12 @@ def names_read(tree, owners):
 
 def reads_of_options(script, config_class):
     """
-    What a script and the part of `training_utils` that it uses read of its options. To check an option is not to use
+    What a script and the part of `trainer` that it uses read of its options. To check an option is not to use
     it: `__post_init__` and the methods that it calls do not count.
     """
     source = ast.parse(inspect.getsource(script))
     used = {node.id for node in ast.walk(source) if isinstance(node, ast.Name)}
-    shared = ast.parse(inspect.getsource(training_utils))
+    shared = ast.parse(inspect.getsource(trainer.run))
     names = {each.__name__ for each in config_class.__mro__}
     read = set()
     for node in [*source.body, *shared.body]:

@@ -36,21 +36,21 @@ from PIL import Image
 from tqdm.auto import tqdm
 from transformers import HfArgumentParser
 
-from . import __version__
-from .audio.io import check_resampler, replacing, write_audio
-from .audio.mel import HOP_LENGTH
-from .audio.plots import plot_mels
-from .consistency import update_ema
-from .data.captioned_audio import load_clips
-from .data.captions import ExampleDrawer, Wordings
-from .data.hub_dataset import HubDataset
-from .data.latent_cache import LatentCache, fingerprints
-from .data.latents import EncodedExamples, LatentEncoder
-from .models.discriminators import discriminator_loss, generator_losses
-from .models.vocoder_bigvgan import BigVGANVocoder
-from .models.vocoder_griffin_lim import GriffinLimVocoder
-from .pipelines.pipeline_audiolcm import AudioLCMPipeline
-from .pipelines.prompt_events import format_events, structured_caption
+from .. import __version__
+from ..audio.io import check_resampler, replacing, write_audio
+from ..audio.mel import HOP_LENGTH
+from ..audio.plots import plot_mels
+from ..consistency import update_ema
+from ..data.captioned_audio import load_clips
+from ..data.captions import ExampleDrawer, Wordings
+from ..data.hub_dataset import HubDataset
+from ..data.latent_cache import LatentCache, fingerprints
+from ..data.latents import EncodedExamples, LatentEncoder
+from ..models.discriminators import discriminator_loss, generator_losses
+from ..models.vocoder_bigvgan import BigVGANVocoder
+from ..models.vocoder_griffin_lim import GriffinLimVocoder
+from ..pipelines.pipeline_audiolcm import AudioLCMPipeline
+from ..pipelines.prompt_events import format_events, structured_caption
 
 
 TRACKERS = ("tensorboard", "wandb")

@@ -13,7 +13,7 @@ from script_runs import load_script
 
 from audiolcm_diffusers.data.captions import Example
 from audiolcm_diffusers.data.hub_dataset import HubDataset
-from audiolcm_diffusers.training_utils import (
+from audiolcm_diffusers.trainer.run import (
     CaptionedRunConfig,
     RunConfig,
     TrainingRun,
