@@ -15,7 +15,7 @@ from huggingface_hub import ModelCard
 from peft import LoraConfig, get_peft_model_state_dict
 
 from audiolcm_diffusers.commands import build_parser, main
-from audiolcm_diffusers.training_utils import parse_config
+from audiolcm_diffusers.trainer import parse_config
 
 
 ROOT = Path(__file__).parents[1]

@@ -46,7 +46,7 @@ from audiolcm_diffusers.metrics.protocol import (
     software_versions,
 )
 from audiolcm_diffusers.metrics.report import table_lines
-from audiolcm_diffusers.training_utils import ExampleConfig, flags_of, option, options_of_file, parse_config
+from audiolcm_diffusers.trainer import ExampleConfig, flags_of, option, options_of_file, parse_config
 
 
 TABLE, SUMMARY, CACHE = "ablations.md", "ablations.json", "cache"

@@ -20,7 +20,7 @@ from accelerate import PartialState
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D
 from audiolcm_diffusers.data.latent_cache import DTYPES, CacheWriter, fingerprints
 from audiolcm_diffusers.data.latents import LatentEncoder
-from audiolcm_diffusers.training_utils import (
+from audiolcm_diffusers.trainer import (
     DataConfig,
     ExampleConfig,
     encoder_of_prompts,

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from audiolcm_diffusers import AudioLCMPipeline
-from audiolcm_diffusers.training_utils import load_vocoder, option, parse_config, save_folder
+from audiolcm_diffusers.trainer import load_vocoder, option, parse_config, save_folder
 
 
 CREDIT_COLUMNS = ("source_set", "licence", "author", "source")

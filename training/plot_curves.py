@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 from audiolcm_diffusers.audio.io import replacing
-from audiolcm_diffusers.training_utils import NO_LOSSES
+from audiolcm_diffusers.trainer import NO_LOSSES
 
 
 def read_losses(run):

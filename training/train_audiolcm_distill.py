@@ -18,7 +18,7 @@ import torch
 
 from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
 from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule, distillation_loss, draw_step
-from audiolcm_diffusers.training_utils import (
+from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
     TrainingRun,

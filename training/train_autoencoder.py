@@ -24,7 +24,7 @@ from audiolcm_diffusers.data.captioned_audio import (
 )
 from audiolcm_diffusers.models.autoencoder_kl_mel_1d import MelAttentionBlock1D, MelResnetBlock1D
 from audiolcm_diffusers.models.discriminators import Discriminators, PatchDiscriminator2D
-from audiolcm_diffusers.training_utils import CropRunConfig, TrainingRun, option, parse_config
+from audiolcm_diffusers.trainer import CropRunConfig, TrainingRun, option, parse_config
 
 
 NUM_MEL_BINS = 80

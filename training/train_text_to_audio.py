@@ -37,7 +37,7 @@ from audiolcm_diffusers.paths import (
     training_target,
 )
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
-from audiolcm_diffusers.training_utils import (
+from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
     TrainingRun,

@@ -26,7 +26,7 @@ from audiolcm_diffusers.models.discriminators import (
     stft_magnitude,
     waveform_discriminators,
 )
-from audiolcm_diffusers.training_utils import CropRunConfig, TrainingRun, load_vocoder, option, parse_config
+from audiolcm_diffusers.trainer import CropRunConfig, TrainingRun, load_vocoder, option, parse_config
 
 
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (64, 16))

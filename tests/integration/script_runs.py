@@ -14,7 +14,7 @@ import torch
 from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 
-from audiolcm_diffusers.training_utils import TrainingRun, parse_config
+from audiolcm_diffusers.trainer import TrainingRun, parse_config
 
 
 TRAINING = Path(__file__).parents[2] / "training"

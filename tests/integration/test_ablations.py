@@ -19,7 +19,7 @@ from audiolcm_diffusers import LLaMATransformer1DModel
 from audiolcm_diffusers.audio.io import write_audio
 from audiolcm_diffusers.commands import main as audiolcm
 from audiolcm_diffusers.metrics.sound_classifier import make_judge
-from audiolcm_diffusers.training_utils import parse_config
+from audiolcm_diffusers.trainer import parse_config
 
 
 RECIPE = TRAINING / "recipes/mini/ablations.json"

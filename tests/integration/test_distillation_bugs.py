@@ -10,6 +10,7 @@ import inspect
 import json
 import shutil
 import traceback
+from pathlib import Path
 
 import pytest
 import torch
@@ -43,9 +44,9 @@ from audiolcm_diffusers import (
     AutoencoderKLMel1D,
     LCMAudioScheduler,
     LLaMATransformer1DModel,
-    training_utils,
+    trainer,
 )
-from audiolcm_diffusers.training_utils import TrainingRun, parse_config
+from audiolcm_diffusers.trainer import TrainingRun, parse_config
 
 
 CONFIG_CLASSES = {
@@ -179,24 +180,33 @@ def names_read(tree, owners):
     return read
 
 
+def reached_from(script):
+    """Syntax trees of what a script consists of, and of the functions and classes of `trainer` that it uses."""
+    modules = [ast.parse(path.read_text()) for path in Path(trainer.__file__).parent.glob("*.py")]
+    shared = {node.name: node for module in modules for node in module.body if hasattr(node, "name")}
+    reached = ahead = ast.parse(inspect.getsource(script)).body
+    while ahead:
+        names = {name.id for node in ahead for name in ast.walk(node) if isinstance(name, ast.Name)}
+        ahead = [shared.pop(name) for name in names & shared.keys()]
+        reached = [*reached, *ahead]
+    return reached
+
+
 def reads_of_options(script, config_class):
     """
-    What a script and the part of `training_utils` that it uses read of its options. To check an option is not to use
-    it: `__post_init__` and the methods that it calls do not count.
+    What a script and the part of `trainer` that it uses read of its options. To check an option is not to use it:
+    `__post_init__` and the methods that it calls do not count.
     """
-    source = ast.parse(inspect.getsource(script))
-    used = {node.id for node in ast.walk(source) if isinstance(node, ast.Name)}
-    shared = ast.parse(inspect.getsource(training_utils))
     names = {each.__name__ for each in config_class.__mro__}
     read = set()
-    for node in [*source.body, *shared.body]:
+    for node in reached_from(script):
         if not isinstance(node, ast.ClassDef):
             read |= names_read(node, {"config"})
         elif node.name in names:
             for method in node.body:
                 if isinstance(method, ast.FunctionDef) and not method.name.startswith(("__post_init__", "check_")):
                     read |= names_read(method, {"self"})
-        elif node.name == "TrainingRun" and node.name in used:
+        elif node.name == "TrainingRun":
             read |= names_read(node, {"self.config", "config"})
     return read
 

@@ -6,7 +6,7 @@ import torch
 
 from audiolcm_diffusers import MINI_CHECKPOINT, MINI_TEACHER_CHECKPOINT, AudioLCMPipeline, log_mel_spectrogram
 from audiolcm_diffusers.data.latent_cache import fingerprints
-from audiolcm_diffusers.training_utils import text_parts
+from audiolcm_diffusers.trainer import text_parts
 
 
 NUM_TAKES = 4

@@ -45,7 +45,7 @@ from audiolcm_diffusers import (
 )
 from audiolcm_diffusers.audio.io import read_audio, write_audio
 from audiolcm_diffusers.metrics.networks import load_classifier
-from audiolcm_diffusers.training_utils import parse_config
+from audiolcm_diffusers.trainer import parse_config
 
 
 def test_every_script_logs_numbers(trained):

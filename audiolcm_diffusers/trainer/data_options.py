@@ -1,0 +1,164 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""Options that say what is learnt from: the data, and the examples that are made of them."""
+
+import csv
+import hashlib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from ..audio.io import check_resampler, replacing
+from ..audio.mel import HOP_LENGTH
+from ..data.captioned_audio import load_clips
+from ..data.captions import ExampleDrawer, Wordings
+from ..data.hub_dataset import HubDataset
+from .options import option
+
+
+# Options that say how a dataset is read; a folder has no use for them.
+DATASET_OPTIONS = ("dataset_config_name", "dataset_split", "streaming", "audio_column", "caption_column")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    r"""Options that say what the data are."""
+
+    data_dir: str | None = option(
+        None,
+        "Folder with `metadata.csv` or `.jsonl` (file_name, caption) and the audio, or a `.tsv` file (name, "
+        "audio_path, caption).",
+    )
+    dataset_name: str | None = option(
+        None, "In place of data_dir: a dataset of the Hub, owner/name, or a folder that `datasets` reads."
+    )
+    dataset_config_name: str | None = option(None, "Configuration of the dataset, where it has several.")
+    dataset_split: str = option("train", 'Split of the dataset, or a slice of one as "train[:1000]".')
+    streaming: bool = option(False, "Read the dataset as it arrives instead of downloading it first.")
+    audio_column: str = option("audio", "The dataset's column of audio.")
+    caption_column: str = option("caption", "The dataset's column of captions, a text or a list of texts a row.")
+    max_clips: int | None = option(
+        None, "Clips after which reading the data ends; they are kept in memory, 115 MB an hour at 16 kHz."
+    )
+    resampler: str = option("scipy", 'How audio of other rates is resampled, "scipy" or "soxr".')
+    max_bad_fraction: float = option(
+        0.05, "Share of the clips that may be unusable; they are left out and listed in `bad_clips.csv`."
+    )
+
+    def __post_init__(self):
+        given = [name for name in self.sources() if getattr(self, name) is not None]
+        if len(given) != 1:
+            got = ", ".join(f"{name}={getattr(self, name)!r}" for name in given) or "none of them"
+            raise ValueError(f"Expected one of {', '.join(self.sources())}, got {got}.")
+        if self.dataset_name is None:
+            for name in DATASET_OPTIONS:
+                value = getattr(self, name)
+                if value != getattr(DataConfig, name):
+                    raise ValueError(f"{name}={value!r} goes with dataset_name; {given[0]} has none.")
+        if self.max_clips is not None and self.max_clips < 1:
+            raise ValueError(f"Expected max_clips >= 1, got {self.max_clips}.")
+        check_resampler(self.resampler)
+        if not 0.0 <= self.max_bad_fraction <= 1.0:
+            raise ValueError(f"Expected 0 <= max_bad_fraction <= 1, got {self.max_bad_fraction}.")
+
+    @classmethod
+    def sources(cls):
+        r"""`tuple[str, ...]`: Options that name data, of which exactly one is given."""
+        return ("data_dir", "dataset_name")
+
+    @property
+    def data(self):
+        r"""`str` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]: the data that the options name."""
+        if self.dataset_name is None:
+            return self.data_dir
+        return HubDataset(
+            self.dataset_name,
+            self.dataset_config_name,
+            self.dataset_split,
+            self.streaming,
+            self.audio_column,
+            self.caption_column,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExampleConfig:
+    r"""Options that say what training examples are made of the data, see `audiolcm_diffusers.data.captions`."""
+
+    wordings: str | None = option(None, "JSON file of other ways to write captions; without, only articles vary.")
+    durations_s: str = option("2.048,5.12", "Lengths of training examples in seconds; each step draws one.")
+    duration_shares: str = option("0.7,0.3", "How often each length is drawn.")
+    mixture_share: float = option(0.2, "Share of examples with two sounds.")
+    max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
+
+    def check_examples(self):
+        r"""
+        Refuse impossible values.
+
+        Raises:
+            ValueError: Quoting them.
+        """
+        if not 0.0 <= self.mixture_share <= 1.0:
+            raise ValueError(f"Expected 0 <= mixture_share <= 1, got {self.mixture_share}.")
+        if not self.max_gain_db >= 0.0:
+            raise ValueError(f"Expected max_gain_db >= 0, got {self.max_gain_db}.")
+
+    def example_drawer(self, clips, vae, seconds_per_batch=None, unconditional_share=0.0):
+        r"""
+        The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe, for an autoencoder's
+        latents; by default of batches with one example of the longest length.
+        """
+        durations_s = [float(duration) for duration in self.durations_s.split(",")]
+        return ExampleDrawer(
+            clips,
+            Wordings() if self.wordings is None else Wordings.from_json(self.wordings),
+            durations_s,
+            [float(share) for share in self.duration_shares.split(",")],
+            seconds_per_batch or max(durations_s),
+            HOP_LENGTH * vae.temporal_compression_ratio,
+            vae.config.sampling_rate,
+            mixture_share=self.mixture_share,
+            unconditional_share=unconditional_share,
+            max_gain_db=self.max_gain_db,
+        )
+
+    def example_options(self):
+        r"""`dict`: The options, with the wordings told by a hash of their file."""
+        options = {field.name: getattr(self, field.name) for field in fields(ExampleConfig)}
+        if self.wordings is not None:
+            options["wordings"] = hashlib.sha256(Path(self.wordings).read_bytes()).hexdigest()
+        return options
+
+    def chosen_example_options(self):
+        r"""`dict`: Those of [`~ExampleConfig.example_options`] that are not left at their defaults."""
+        defaults = {field.name: field.default for field in fields(ExampleConfig)}
+        return {name: value for name, value in self.example_options().items() if value != defaults[name]}
+
+
+def load_clips_and_report(config, sampling_rate, report):
+    r"""
+    Read the dataset. What is left out is counted and listed, even where it is too much to go on.
+
+    Args:
+        config ([`DataConfig`]): Says what the data are.
+        sampling_rate (`int`): Rate in Hz to which clips are resampled.
+        report (`Path` or `None`): CSV file of the clips left out, written where there are some.
+
+    Returns:
+        `list[Clip]`.
+    """
+    bad = []
+    try:
+        return load_clips(
+            config.data,
+            sampling_rate,
+            config.max_bad_fraction,
+            bad,
+            resampler=config.resampler,
+            max_clips=config.max_clips,
+        )
+    finally:
+        if bad and report is not None:
+            with replacing(report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(["file_name", "reason"])
+                writer.writerows([clip.name, clip.reason] for clip in bad)
+            print(f"{len(bad)} unusable clips are listed in {report}", flush=True)

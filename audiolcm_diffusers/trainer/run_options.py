@@ -1,0 +1,158 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""Options of the training scripts: those of all, and of the kinds that there are."""
+
+import importlib.util
+from dataclasses import dataclass, field
+
+from ..data.latent_cache import LatentCache, fingerprints
+from ..data.latents import EncodedExamples, LatentEncoder
+from .data_options import DataConfig, ExampleConfig
+from .options import option
+from .prompts import encoder_of_prompts, prompt_of, text_parts
+
+
+TRACKERS = ("tensorboard", "wandb")
+
+
+def trackers_named(report_to):
+    r"""
+    The trackers that `--report_to` names.
+
+    Raises:
+        ValueError: If one is unknown or not installed.
+    """
+    names = [] if report_to == "none" else report_to.split(",")
+    for name in names:
+        if name not in TRACKERS:
+            raise ValueError(f"Expected report_to to name {', '.join(TRACKERS)} or none, got {report_to!r}.")
+        if importlib.util.find_spec(name) is None:
+            raise ValueError(f"{name} is not installed: `pip install {name}`, or --report_to none.")
+    return names
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig(DataConfig):
+    r"""Options of every training script."""
+
+    output_dir: str = field(metadata={"help": "Where checkpoints, logs and the trained model go."})
+    max_train_steps: int = option(10000, "Optimisation steps in all.")
+    gradient_accumulation_steps: int = option(1, "Batches whose gradients make one step.")
+    learning_rate: float = option(3e-4, "Highest learning rate.")
+    warmup_steps: int = option(200, "Steps over which the learning rate rises from 0.")
+    max_grad_norm: float = option(1.0, "Gradients are clipped to this norm.")
+    ema_decay: float = option(0.999, "Rate of the averaged weights, in [0, 1].")
+    seed: int = option(0, "Seed of every random draw.")
+    checkpointing_steps: int = option(500, "Steps between checkpoints.")
+    checkpoints_total_limit: int = option(2, "Checkpoints kept.")
+    resume_from_checkpoint: str | None = option(None, '"latest" or the path of a `checkpoint-<step>` folder.')
+    logging_steps: int = option(20, "Steps between lines of the log.")
+    use_8bit_adam: bool = option(False, "AdamW with a state of 8 bits; needs bitsandbytes.")
+    push_to_hub: bool = option(False, "Upload the trained model, with its card, to the Hub at the end.")
+    hub_model_id: str | None = option(None, "Repository to push to, owner/name; by default the output folder's name.")
+    report_to: str = option("tensorboard", '"tensorboard", "wandb", several with commas between, or "none".')
+    mixed_precision: str = option(
+        "no", '"no", "fp16" or "bf16"; transformers train faster in bf16 on recent CPUs, too.'
+    )
+    compile: bool = option(False, "Compile the networks with torch.compile; pays off in runs of many minutes.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in (
+            "max_train_steps",
+            "gradient_accumulation_steps",
+            "checkpointing_steps",
+            "checkpoints_total_limit",
+            "logging_steps",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Expected {name} >= 1, got {getattr(self, name)}.")
+        trackers_named(self.report_to)
+        if self.use_8bit_adam and importlib.util.find_spec("bitsandbytes") is None:
+            raise ValueError("use_8bit_adam needs bitsandbytes: `pip install bitsandbytes`.")
+        if not 0.0 <= self.ema_decay <= 1.0:
+            raise ValueError(f"Expected 0 <= ema_decay <= 1, got {self.ema_decay}.")
+        if not self.learning_rate > 0.0:
+            raise ValueError(f"Expected learning_rate > 0, got {self.learning_rate}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropRunConfig(RunConfig):
+    r"""Options of the scripts that train on crops of one length, without captions."""
+
+    batch_size: int = option(16, "Crops in a batch, on each process.")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.batch_size < 1:
+            raise ValueError(f"Expected batch_size >= 1, got {self.batch_size}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionedRunConfig(ExampleConfig, RunConfig):
+    r"""Options of the scripts that train a transformer on captioned examples."""
+
+    cache_dir: str | None = option(
+        None, "Latent cache of `cache_latents.py` instead of data; it decided on lengths, wordings and mixtures."
+    )
+    seconds_per_batch: float = option(40.0, "Seconds of sound in a batch, on each process.")
+    unconditional_share: float = option(0.1, "Share of examples without caption.")
+    validation_prompts: str = option(
+        "a dog barking;rain falling;a clock ticking;a baby crying",
+        "Prompts of validation, with semicolons between.",
+    )
+    validation_steps: int = option(0, "Steps between validations, sounds and mels in `validation`; 0 for none.")
+    gradient_checkpointing: bool = option(False, "Compute activations twice instead of keeping them: less memory.")
+    attention_backend: str | None = option(
+        None, 'Attention backend of diffusers; on a CPU "_native_math" trains faster on sounds of some seconds.'
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.validation_steps < 0:
+            raise ValueError(f"Expected validation_steps >= 0, got {self.validation_steps}.")
+        if not 0.0 <= self.unconditional_share <= 1.0:
+            raise ValueError(f"Expected 0 <= unconditional_share <= 1, got {self.unconditional_share}.")
+        self.check_examples()
+
+    @classmethod
+    def sources(cls):
+        return (*super().sources(), "cache_dir")
+
+    def set_up(self, transformer):
+        r"""Apply the options on memory and speed to a transformer that is to be trained."""
+        if self.gradient_checkpointing:
+            transformer.enable_gradient_checkpointing()
+        if self.attention_backend is not None:
+            transformer.set_attention_backend(self.attention_backend)
+
+    def examples(self, run, vae, pipe=None):
+        r"""
+        Where a run's batches come from: drawn and encoded for each step, or read from a latent cache.
+
+        Args:
+            run ([`~audiolcm_diffusers.trainer.TrainingRun`]): The run.
+            vae (`AutoencoderKLMel1D`): Frozen; on its device, where it is used.
+            pipe (`AudioLCMPipeline`, *optional*): Whose text encoders, frozen, read the prompts.
+
+        Returns:
+            [`~audiolcm_diffusers.data.latents.EncodedExamples`] or
+            [`~audiolcm_diffusers.data.latent_cache.LatentCache`]: With `draw_length`, `draw`, `batch_sizes`,
+            `longest_s` and `prompts`.
+        """
+        if self.cache_dir is not None:
+            cache = LatentCache(
+                self.cache_dir,
+                self.seconds_per_batch,
+                self.unconditional_share,
+                with_embeds=pipe is not None,
+                device=run.accelerator.device,
+            )
+            made_with = fingerprints(vae, text_parts(pipe))
+            if pipe is None:
+                del made_with["text"]
+            cache.check(made_with, self.chosen_example_options())
+            return cache
+        vae.to(run.accelerator.device)
+        clips = run.load_clips(vae.config.sampling_rate)
+        drawer = self.example_drawer(clips, vae, self.seconds_per_batch, self.unconditional_share)
+        return EncodedExamples(drawer, LatentEncoder(vae, encoder_of_prompts(pipe)), prompt_of)
