@@ -4,7 +4,7 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 
-from audiolcm_diffusers.metrics.frechet import (
+from audiolcm_diffusers.evaluation.frechet import (
     check_num_clips,
     frechet_distance,
     frechet_distance_of_features,

@@ -3,9 +3,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from audiolcm_diffusers.metrics.frechet import frechet_distance, gaussian_of
-from audiolcm_diffusers.metrics.judge import FeatureCache, Judge, pick_metrics
-from audiolcm_diffusers.metrics.networks import Clap, Classifier
+from audiolcm_diffusers.evaluation.frechet import frechet_distance, gaussian_of
+from audiolcm_diffusers.evaluation.judge import FeatureCache, Judge, pick_metrics
+from audiolcm_diffusers.evaluation.networks import Clap, Classifier
+from audiolcm_diffusers.evaluation.protocol import METRICS
 
 
 CAPTIONS = ["dog", "rain"] * 3
@@ -82,7 +83,7 @@ def test_references_themselves(make_judge, sounds):
     judge = make_judge()
     said, texts = judge.listen(sounds), judge.read(CAPTIONS)
     found = judge.estimates(said, said, texts)
-    assert list(found) == ["fad", "kl", "is", "clap"]
+    assert list(found) == ["fad", "kad", "kl", "is", "clap"]
     assert found["fad"]["value"] == pytest.approx(0.0, abs=1e-9)
     assert found["kl"] == {"value": 0.0, "low": 0.0, "high": 0.0, "num_clips": 6}
     assert found["clap"]["value"] == pytest.approx(float((said["clap"]["features"] * texts).sum(-1).mean()))
@@ -115,7 +116,12 @@ def test_real_against_real_and_shuffled(make_judge, sounds):
     said, texts = judge.listen(sounds), judge.read(CAPTIONS)
     real, shuffled = judge.real_against_real(said, texts, CAPTIONS), judge.shuffled(said, texts, CAPTIONS)
     # Halves of 3; of 3 clips a caption, 1 pair each.
-    assert {name: entry["num_clips"] for name, entry in real.items()} == {"fad": 3, "kl": 2, "is": 6, "clap": 6}
+    assert {name: entry["num_clips"] for name, entry in real.items()} == {
+        **dict.fromkeys(("fad", "kad"), 3),
+        "kl": 2,
+        "is": 6,
+        "clap": 6,
+    }
     assert real["fad"]["value"] > 0
     # With two captions, each sound meets the other one.
     other = judge.read(CAPTIONS[::-1])
@@ -143,20 +149,24 @@ def test_too_few_clips_are_told_how_many_are_needed(make_judge, sounds):
 
 def test_metrics_are_those_that_networks_allow():
     assert pick_metrics(["classifier", "clap"], None, "classifier", True) == (
-        ["fad", "kl", "is", "clap", "acc"],
-        {},
+        ["fad", "kad", "kl", "is", "clap", "acc"],
+        {"diversity": "no caption occurs twice, and one take of each is made"},
     )
+    assert pick_metrics(["classifier", "clap"], None, "classifier", True, True)[0] == list(METRICS)
     assert pick_metrics(["classifier"], ["acc"], "classifier", True)[0] == ["acc"]
     with pytest.raises(ValueError, match="acc needs captions that are classes of the classifier"):
         pick_metrics(["classifier"], ["acc"], "classifier")
     assert pick_metrics(["clap"], None, "clap") == (
-        ["fad", "clap"],
-        {"kl": "no --classifier", "is": "no --classifier", "acc": "no --classifier"},
+        ["fad", "kad", "clap"],
+        {
+            **dict.fromkeys(("kl", "is", "acc"), "no --classifier"),
+            "diversity": "no caption occurs twice, and one take of each is made",
+        },
     )
     assert pick_metrics(["classifier"], ["is", "fad"], "classifier")[0] == ["fad", "is"]
-    with pytest.raises(ValueError, match="kl needs a network: .* --classifier"):
+    with pytest.raises(ValueError, match="kl needs a network: .* `classifier`"):
         pick_metrics(["clap"], ["kl"], "clap")
-    with pytest.raises(ValueError, match="--clap, whose features"):
+    with pytest.raises(ValueError, match="`clap`, whose features"):
         pick_metrics(["classifier"], None, "clap")
     with pytest.raises(ValueError, match="Expected a network"):
         pick_metrics([], None, None)

@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from audiolcm_diffusers.metrics.scores import clap_scores, inception_score, kl_divergences
+from audiolcm_diffusers.evaluation.scores import clap_scores, inception_score, kl_divergences
 
 
 def logits_of(posteriors):

@@ -1,8 +1,8 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """
-The options `--model`, `--device` and `--dtype`, and the pipeline that they ask for.
+A pipeline by its name, on a device in a precision.
 
-torch is imported where it is used: `--help` and a mistyped option need not wait for it.
+torch is imported where it is used: whoever only asks for a command's `--help` need not wait for it.
 """
 
 import json
@@ -13,29 +13,6 @@ from .. import MINI_CHECKPOINT
 
 
 MINI = "mini"
-DTYPES = ("float32", "float16", "bfloat16")
-MODEL_HELP = (
-    '"mini", which comes with the package; a folder that a pipeline was saved to; or a model on the Hub, "owner/name" '
-    "(default: mini)"
-)
-
-
-def add_model_options(parser):
-    r"""Add `--model`, `--device` and `--dtype` to a sub-command's parser."""
-    parser.add_argument("--model", default=MINI, metavar="MODEL", help=MODEL_HELP)
-    add_device_options(parser)
-
-
-def add_device_options(parser):
-    r"""Add `--device` and `--dtype` to a sub-command's parser."""
-    parser.add_argument(
-        "--device", help='where to run, such as "cpu", "cuda", "cuda:1" or "mps" (default: the fastest there is)'
-    )
-    parser.add_argument(
-        "--dtype",
-        choices=DTYPES,
-        help="precision of the computation (default: float16 on CUDA, float32 elsewhere)",
-    )
 
 
 def pick_device(name):

@@ -132,7 +132,7 @@ class Classifier(ClassifyingNetwork):
             if model.config.problem_type not in heads:
                 raise ValueError(
                     f"The configuration of {name!r} does not say whether its classes exclude each other: expected "
-                    "--head softmax if they do, or sigmoid if several can be present."
+                    "`head` softmax if they do, or sigmoid if several can be present."
                 )
             head = heads[model.config.problem_type]
         check_head(head)
@@ -150,7 +150,7 @@ class Classifier(ClassifyingNetwork):
 class SoundClassifier(ClassifyingNetwork):
     r"""
     A classifier of the sounds of one dataset, of `training/train_judge.py`; see
-    `audiolcm_diffusers.metrics.sound_classifier`. Its features are what its head reads.
+    `audiolcm_diffusers.evaluation.sound_classifier`. Its features are what its head reads.
 
     Args:
         model (`ResNetForImageClassification`): The network, whose config has `num_frames`.
@@ -165,7 +165,7 @@ class SoundClassifier(ClassifyingNetwork):
 
     def __init__(self, model, name, head=None):
         if head not in (None, self.head):
-            raise ValueError(f"The classes of {name!r} exclude each other: expected --head softmax, got {head!r}.")
+            raise ValueError(f"The classes of {name!r} exclude each other: expected `head` softmax, got {head!r}.")
         self.model, self.name = model.eval(), name
         self.sampling_rate = SAMPLING_RATE
         self.dim, self.num_heard_samples = model.config.hidden_sizes[-1], model.config.num_frames * HOP_LENGTH
@@ -238,14 +238,14 @@ def extractor_settings(extractor):
     }
 
 
-def load_classifier(name, device, head=None):
+def load_classifier(name, device="cpu", head=None):
     r"""
     Load a [`Classifier`].
 
     Args:
         name (`str`): Folder or Hub id of an `ASTForAudioClassification` in safetensors files, with its feature
             extractor, or folder of a judge of `training/train_judge.py`.
-        device (`torch.device`): Where it is to run.
+        device (`torch.device` or `str`, defaults to `"cpu"`): Where it is to run.
         head (`str`, *optional*): See [`Classifier`].
 
     Returns:
@@ -263,13 +263,13 @@ def load_classifier(name, device, head=None):
     return Classifier(model.to(device), ASTFeatureExtractor.from_pretrained(name), name, head)
 
 
-def load_clap(name, device):
+def load_clap(name, device="cpu"):
     r"""
     Load a [`Clap`].
 
     Args:
         name (`str`): Folder or Hub id of a `ClapModel` in safetensors files, with its processor.
-        device (`torch.device`): Where it is to run.
+        device (`torch.device` or `str`, defaults to `"cpu"`): Where it is to run.
 
     Returns:
         [`Clap`]: In float32.

@@ -1,7 +1,7 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 import pytest
 
-from audiolcm_diffusers.metrics.inspection_report import report_lines, table
+from audiolcm_diffusers.evaluation.inspection_report import report_lines, table
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from diffusers.utils import logging as diffusers_logging
 from safetensors.torch import load_file, save_file
 
 from audiolcm_diffusers import MINI_CHECKPOINT
-from audiolcm_diffusers.commands.loading import find_model, load_pipeline, pick_device, pick_dtype
+from audiolcm_diffusers.pipelines.loading import find_model, load_pipeline, pick_device, pick_dtype
 
 
 CPU = torch.device("cpu")

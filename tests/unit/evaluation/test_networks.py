@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from audiolcm_diffusers.audio.io import resample
-from audiolcm_diffusers.metrics.networks import Clap, Classifier, load_clap, load_classifier
+from audiolcm_diffusers.evaluation.networks import Clap, Classifier, load_clap, load_classifier
 
 
 CPU = torch.device("cpu")
@@ -116,7 +116,7 @@ def test_head_is_read_from_the_configuration_or_named(make_classifier):
         assert Classifier(*make_classifier(problem_type=problem_type), "judge").describe()["head"] == head
     unknown = make_classifier(problem_type=None)
     assert Classifier(*unknown, "judge", head="sigmoid").head == "sigmoid"
-    with pytest.raises(ValueError, match="'judge' does not say .* --head"):
+    with pytest.raises(ValueError, match="'judge' does not say .* `head`"):
         Classifier(*unknown, "judge")
     with pytest.raises(ValueError, match="got 'argmax'"):
         Classifier(*unknown, "judge", head="argmax")

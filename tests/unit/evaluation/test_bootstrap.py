@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import torch
 
-from audiolcm_diffusers.metrics.bootstrap import bootstrap
-from audiolcm_diffusers.metrics.frechet import frechet_distance_of_features
+from audiolcm_diffusers.evaluation.bootstrap import bootstrap, mean_over_prompts, ratio_over_prompts
+from audiolcm_diffusers.evaluation.frechet import frechet_distance_of_features
 
 
 def mean_of(values):
@@ -54,3 +54,21 @@ def test_nothing_to_draw_is_refused(options, told):
         bootstrap(mean_of(np.ones(5)), *options, seed=0)
     with pytest.raises(ValueError, match="got 1.0"):
         bootstrap(mean_of(np.ones(5)), 5, 5, seed=0, confidence=1.0)
+
+
+def test_means_over_prompts():
+    estimate = mean_over_prompts([1.0, 2.0, 6.0], num_resamples=50, seed=0)
+    assert estimate["value"] == pytest.approx(3.0) and estimate["num_prompts"] == 3
+    assert estimate["low"] <= 3.0 <= estimate["high"]
+
+
+def test_a_ratio_of_means_draws_both_values_of_a_prompt():
+    # Each prompt's ratio is 2: so is that of every draw, however different the prompts are.
+    estimate = ratio_over_prompts([2.0, 20.0, 6.0], [1.0, 10.0, 3.0], num_resamples=50, seed=0)
+    assert [estimate[name] for name in ("low", "value", "high")] == pytest.approx([2.0] * 3)
+    # Of means, (1 + 3) / (1 + 1), not the mean of ratios.
+    assert ratio_over_prompts([1.0, 3.0], [0.5, 1.5], 10, 0)["value"] == pytest.approx(2.0)
+    with pytest.raises(ValueError, match="positive denominators, got 0"):
+        ratio_over_prompts([1.0], [0.0], 10, 0)
+    with pytest.raises(ValueError, match="got 2 and 1 values"):
+        ratio_over_prompts([1.0, 2.0], [1.0], 10, 0)

@@ -1,14 +1,18 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-"""Results for people: a table, pictures of metrics against steps, and the metadata of a model card."""
-
-from pathlib import Path
+"""Results for people: a table, and pictures of metrics against steps."""
 
 from ..audio.io import replacing
 
 
-TITLES = {"fad": "FAD ↓", "kl": "KL ↓", "is": "IS ↑", "clap": "CLAP ↑", "acc": "named ↑"}
-# As the Hub calls them, where it has a name.
-CARD_METRICS = {"fad": "fad", "kl": "kl", "is": "inception_score", "clap": "clap_score", "acc": "accuracy"}
+TITLES = {
+    "fad": "FAD ↓",
+    "kad": "KAD ↓",
+    "kl": "KL ↓",
+    "is": "IS ↑",
+    "clap": "CLAP ↑",
+    "acc": "named ↑",
+    "diversity": "diversity",
+}
 
 
 def table_lines(results):
@@ -16,7 +20,7 @@ def table_lines(results):
     A Markdown table of all rows, and below it what a reader must know.
 
     Args:
-        results (`dict`): See [`~audiolcm_diffusers.metrics.protocol.read_results`].
+        results (`dict`): See [`~audiolcm_diffusers.evaluation.protocol.read_results`].
 
     Returns:
         `list[str]`: Lines. A cell is a value and its interval; `–` where a metric makes no sense.
@@ -43,21 +47,33 @@ def table_lines(results):
     ]
     if "fad" in metrics:
         lines.append(f"FAD is of the {protocol['metrics']['fad']['features']}'s features.")
+    if "kad" in metrics:
+        kad = protocol["metrics"]["kad"]
+        lines.append(
+            f"KAD is of the {kad['features']}'s features, unbiased (it may be negative), times {kad['scale']:g}."
+        )
+    if "diversity" in metrics:
+        lines.append(
+            f"Diversity: the mean distance of the {protocol['metrics']['diversity']['features']}'s features of two "
+            "sounds of one caption, averaged over captions; best near that of real clips."
+        )
     return lines + results["notes"]
 
 
 def _cell(estimate):
     if estimate is None:
         return "–"
+    if not isinstance(estimate, dict):
+        return f"{estimate:.3g}"
     return f"{estimate['value']:.3g} [{estimate['low']:.3g}, {estimate['high']:.3g}]"
 
 
 def comparison_lines(compared, names):
     r"""
-    Two results side by side, as a Markdown table.
+    Two results side by side, as a Markdown table. Values are estimates with intervals, or plain numbers.
 
     Args:
-        compared (`dict`): From [`~audiolcm_diffusers.metrics.protocol.compare`].
+        compared (`dict`): Of each row, metrics and their two estimates.
         names (`tuple[str, str]`): What the two are called.
 
     Returns:
@@ -65,88 +81,11 @@ def comparison_lines(compared, names):
     """
     lines = [f"| | metric | {names[0]} | {names[1]} |", "|---|---|---|---|"]
     lines += [
-        f"| {row} | {TITLES[metric]} | {_cell(one)} | {_cell(other)} |"
+        f"| {row} | {TITLES.get(metric, metric)} | {_cell(one)} | {_cell(other)} |"
         for row, metrics in compared.items()
         for metric, (one, other) in metrics.items()
     ]
     return lines
-
-
-def read_card(path):
-    r"""
-    Read a model card that metrics are to be added to.
-
-    Args:
-        path (`str` or `Path`): Markdown file with a metadata block, as the Hub has it.
-
-    Returns:
-        `huggingface_hub.ModelCard`.
-
-    Raises:
-        ValueError: If there is no such file, or its metadata cannot be read or is missing.
-    """
-    import yaml
-    from huggingface_hub import ModelCard
-
-    if not Path(path).is_file():
-        raise ValueError(f"Expected a model card, got {str(path)!r}, which is no file.")
-    try:
-        card = ModelCard.load(path)
-    except (ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"The metadata of the model card {str(path)!r} cannot be read: {error}") from error
-    if not card.data.to_dict():
-        raise ValueError(f"Expected a model card that begins with a metadata block between `---`, got {str(path)!r}.")
-    return card
-
-
-def write_model_index(path, results, kind):
-    r"""
-    Set the metrics in a model card's metadata (`model-index`, which the Hub shows); those that it had are replaced.
-
-    Args:
-        path (`str` or `Path`): See [`read_card`]. The text below its metadata stays as it is.
-        results (`dict`): See [`~audiolcm_diffusers.metrics.protocol.read_results`].
-        kind (`str`): Whose rows: `"model"` or `"teacher"`.
-    """
-    from huggingface_hub import EvalResult
-
-    card = read_card(path)
-    protocol = results["protocol"]
-    dataset = protocol["dataset"]
-    # A folder's place on this machine says nothing to others.
-    is_folder = Path(dataset["name"]).exists()
-    name = Path(dataset["name"]).resolve().stem if is_folder else dataset["name"]
-    card.data.model_name = card.data.model_name or _title(card.text) or Path(path).stem
-    card.data.eval_results = [
-        EvalResult(
-            task_type="text-to-audio",
-            task_name="Text-to-Audio",
-            dataset_type="audiofolder" if is_folder else name,
-            dataset_name=name,
-            dataset_args={"num_clips": dataset["num_clips"], "fingerprint": dataset["fingerprint"][:12]},
-            metric_type=CARD_METRICS[metric],
-            metric_name=f"{TITLES[metric].split()[0]}, {row['name'].removeprefix(f'{kind}, ')}",
-            metric_value=float(f"{estimate['value']:.4g}"),
-            metric_args={
-                "interval_95": [float(f"{estimate[bound]:.4g}") for bound in ("low", "high")],
-                "num_inference_steps": row["generation"]["num_inference_steps"],
-                "guidance_scale": row["generation"]["guidance_scale"],
-                "networks": {used: network["fingerprint"][:12] for used, network in protocol["networks"].items()},
-            },
-        )
-        for row in results["rows"]
-        if row["kind"] == kind
-        for metric, estimate in row["metrics"].items()
-    ]
-    with replacing(path) as temporary:
-        # Text and metadata of a card are kept apart by huggingface_hub, and put together by `str`.
-        temporary.write_text(str(card), encoding="utf-8")
-
-
-def _title(text):
-    # Behind every second fence there is text again, and no code with comments.
-    lines = "".join(text.split("```")[::2]).splitlines()
-    return next((line.removeprefix("# ").strip() for line in lines if line.startswith("# ")), None)
 
 
 def plot_steps(path, results):

@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 import torch
 
-from audiolcm_diffusers.metrics.controls import choose, clip_seed, halves, other_captions, to_length, white_noise
+from audiolcm_diffusers.evaluation.controls import choose, clip_seed, halves, other_captions, to_length, white_noise
 
 
 CAPTIONS = ["dog"] * 5 + ["rain"] * 4 + ["sea"] * 2 + ["bell", "horn"]

@@ -1,6 +1,7 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Runs networks over sound, keeps what they say, and computes the metrics with their intervals."""
 
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -10,14 +11,13 @@ from safetensors.torch import load_file, save_file
 from ..audio.io import replacing
 from ..data.captioned_audio import unit
 from ..data.latent_cache import digest
-from .bootstrap import bootstrap
+from .bootstrap import bootstrap, mean_over_prompts
 from .controls import halves, other_captions
+from .diversity import distances_by_caption
 from .frechet import check_num_clips, frechet_distance_of_features
-from .protocol import METRICS, SAMPLING_RATE, software_versions
+from .kernel_distance import SCALE, KernelAudioDistance, median_distance
+from .protocol import CONFIDENCE, METRICS, SAMPLING_RATE, software_versions
 from .scores import clap_scores, inception_score, kl_divergences
-
-
-CONFIDENCE = 0.95
 
 
 class FeatureCache:
@@ -26,11 +26,11 @@ class FeatureCache:
     the software and the device. What does not fit is not found; it is never used.
 
     Args:
-        folder (`str` or `Path`): Made when something is first kept.
+        folder (`str` or `Path`, *optional*): Made when something is first kept. Without one, nothing is kept.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder=None):
+        self.folder = None if folder is None else Path(folder)
 
     def get(self, key_parts, compute):
         r"""
@@ -43,6 +43,8 @@ class FeatureCache:
         Returns:
             `dict[str, torch.Tensor]`: The outputs.
         """
+        if self.folder is None:
+            return compute()
         path = self.folder / f"features-{digest(*key_parts)}.safetensors"
         try:
             return load_file(path)
@@ -60,19 +62,21 @@ class Judge:
     Judges sounds by the metrics that its networks allow.
 
     Args:
-        classifier ([`~audiolcm_diffusers.metrics.networks.Classifier`], *optional*): For `kl`, `is` and `acc`.
-        clap ([`~audiolcm_diffusers.metrics.networks.Clap`], *optional*): For `clap`.
-        cache ([`FeatureCache`]): Where outputs of the networks are kept.
+        classifier ([`~audiolcm_diffusers.evaluation.networks.Classifier`], *optional*): For `kl`, `is` and `acc`.
+        clap ([`~audiolcm_diffusers.evaluation.networks.Clap`], *optional*): For `clap`.
+        cache ([`FeatureCache`], *optional*): Where outputs of the networks are kept.
         metrics (`Sequence[str]`, *optional*): Some of `METRICS`; by default all that the networks allow.
         fad_network (`str`, *optional*):
-            `"classifier"` or `"clap"`: whose features the Fréchet distance is of. By default the classifier's if there
-            is one.
+            `"classifier"` or `"clap"`: whose features the two distances and diversity are of. By default the
+            classifier's if there is one.
         allow_singular (`bool`, defaults to `False`): Whether the distance is computed of too few clips, too.
-        num_splits (`int`, defaults to 1): See [`~audiolcm_diffusers.metrics.scores.inception_score`].
-        num_resamples (`int`, defaults to 200): See [`~audiolcm_diffusers.metrics.bootstrap.bootstrap`].
+        num_splits (`int`, defaults to 1): See [`~audiolcm_diffusers.evaluation.scores.inception_score`].
+        num_resamples (`int`, defaults to 200): See [`~audiolcm_diffusers.evaluation.bootstrap.bootstrap`].
         seed (`int`, defaults to 0): Of the bootstrap.
         batch_size (`int`, defaults to 8): Sounds that a network hears at a time.
-        captions (`Sequence[str]`): Of the references, for `acc`, which needs some that are classes of the classifier.
+        captions (`Sequence[str]`): Of the references, for `acc`, which needs some that are classes of the classifier,
+            and for `diversity`, which needs some that occur twice or several takes.
+        takes (`int`, defaults to 1): Sounds of each caption that there are at least, for `diversity`.
 
     Raises:
         ValueError: If there is no network, or one is missing for a metric.
@@ -82,7 +86,7 @@ class Judge:
         self,
         classifier,
         clap,
-        cache,
+        cache=None,
         metrics=None,
         fad_network=None,
         allow_singular=False,
@@ -91,6 +95,7 @@ class Judge:
         seed=0,
         batch_size=8,
         captions=(),
+        takes=1,
     ):
         self.networks = {
             kind: network for kind, network in (("classifier", classifier), ("clap", clap)) if network is not None
@@ -98,19 +103,39 @@ class Judge:
         self.fad_network = fad_network or next(iter(self.networks), None)
         labels = [] if classifier is None else classifier.labels
         self._class_of = {index: labels.index(caption) for index, caption in enumerate(captions) if caption in labels}
-        self.metrics, self.left_out = pick_metrics(self.networks, metrics, self.fad_network, bool(self._class_of))
-        self.cache, self.allow_singular, self.num_splits = cache, allow_singular, num_splits
+        self.captions, self.takes = list(captions), takes
+        several = bool(captions) and (takes > 1 or len(set(captions)) < len(captions))
+        self.metrics, self.left_out = pick_metrics(
+            self.networks, metrics, self.fad_network, bool(self._class_of), several
+        )
+        self.cache = FeatureCache() if cache is None else cache
+        self.allow_singular, self.num_splits = allow_singular, num_splits
         self.num_resamples, self.seed, self.batch_size = num_resamples, seed, batch_size
-        self._fingerprints = {kind: network.fingerprint() for kind, network in self.networks.items()}
+
+    @cached_property
+    def _fingerprints(self):
+        return {kind: network.fingerprint() for kind, network in self.networks.items()}
 
     def describe(self):
         r"""`dict`: What the protocol records: the networks, the metrics' settings and the bootstrap's."""
         settings = {
             "fad": {"features": self.fad_network, "allow_singular": self.allow_singular},
+            "kad": {
+                "features": self.fad_network,
+                "estimator": "unbiased MMD^2",
+                "kernel": "gaussian",
+                "bandwidth": "median distance of the references",
+                "scale": SCALE,
+            },
             "kl": {"direction": "KL(reference || generated)", "pairs": "each sound and the clip whose caption it has"},
             "is": {"num_splits": self.num_splits},
             "clap": {"measure": "cosine"},
             "acc": {"num_clips": len(self._class_of)},
+            "diversity": {
+                "features": self.fad_network,
+                "measure": "mean Euclidean distance of two sounds of one caption",
+                "takes": self.takes,
+            },
         }
         return {
             "networks": {kind: network.describe() for kind, network in self.networks.items()},
@@ -140,8 +165,8 @@ class Judge:
             if num_clips // 2 <= dim:
                 raise ValueError(
                     f"FAD of features of {dim} dimensions needs at least {2 * (dim + 1)} clips, {dim + 1} in each "
-                    f"half of the references, for covariances of full rank; got {num_clips}. --allow-singular "
-                    "computes it nevertheless."
+                    f"half of the references, for covariances of full rank; got {num_clips}. `allow_singular` "
+                    "computes it nevertheless; KAD needs two clips in each half."
                 )
 
     def listen(self, waveforms):
@@ -153,7 +178,7 @@ class Judge:
 
         Returns:
             `dict[str, dict[str, torch.Tensor]]`: For each network, see
-            [`~audiolcm_diffusers.metrics.networks.Network.listen`].
+            [`~audiolcm_diffusers.evaluation.networks.Network.listen`].
         """
         samples = [waveform.numpy().tobytes() for waveform in waveforms]
         lengths = [waveform.shape[0] for waveform in waveforms]
@@ -187,17 +212,20 @@ class Judge:
     def _depends_on(self, kind):
         return kind, self._fingerprints[kind], software_versions(), self.networks[kind].model.device.type
 
-    def estimates(self, references=None, sounds=None, texts=None):
+    def estimates(self, references=None, sounds=None, texts=None, further=None, further_captions=()):
         r"""
         All metrics for which there is what they need.
 
         Args:
-            references (`dict`, *optional*): What the networks say of the references, for `fad` and `kl`.
+            references (`dict`, *optional*): What the networks say of the references, for `fad`, `kad` and `kl`.
             sounds (`dict`, *optional*): What they say of the sounds; row `i` belongs to reference `i`.
             texts (`torch.Tensor` of shape `(num_clips, dim)`, *optional*): Embedded captions, for `clap`.
+            further (`dict`, *optional*): What the networks say of further takes, which count for `diversity` alone.
+            further_captions (`Sequence[str]`): Of these.
 
         Returns:
-            `dict[str, dict]`: `value`, `low` and `high` end of its interval, and `num_clips` of each metric.
+            `dict[str, dict]`: `value`, `low` and `high` end of its interval, and `num_clips` of each metric;
+            `num_prompts` of `diversity`, whose interval is over captions.
 
         Raises:
             ValueError: If FAD has too few clips.
@@ -205,6 +233,8 @@ class Judge:
         found = {}
         if "fad" in self.metrics and references is not None:
             found["fad"] = self._fad(references[self.fad_network]["features"], sounds[self.fad_network]["features"])
+        if "kad" in self.metrics and references is not None:
+            found["kad"] = self._kad(references[self.fad_network]["features"], sounds[self.fad_network]["features"])
         if "kl" in self.metrics and references is not None:
             found["kl"] = self._kl(references["classifier"]["logits"], sounds["classifier"]["logits"])
         if "is" in self.metrics:
@@ -216,12 +246,20 @@ class Judge:
             found["clap"] = self._mean(clap_scores(sounds["clap"]["features"], texts))
         if "acc" in self.metrics:
             found["acc"] = self._acc(sounds["classifier"]["logits"])
+        if "diversity" in self.metrics:
+            features, captions = sounds[self.fad_network]["features"], self.captions
+            if further is not None:
+                features = torch.cat([features, further[self.fad_network]["features"]])
+                captions = [*captions, *further_captions]
+            distances = list(distances_by_caption(features, captions).values())
+            if distances:
+                found["diversity"] = mean_over_prompts(distances, self.num_resamples, self.seed, CONFIDENCE)
         return found
 
     def real_against_real(self, references, texts, captions):
         r"""
-        The metrics of the references themselves: `fad` of one half against the other, `kl` of pairs of clips of one
-        caption, from both halves; `is` and `clap` of all.
+        The metrics of the references themselves: `fad` and `kad` of one half against the other, `kl` of pairs of clips
+        of one caption, from both halves; the others of all.
 
         Args:
             references (`dict`): What the networks say of the references.
@@ -229,14 +267,19 @@ class Judge:
             captions (`Sequence[str]`): Their captions.
 
         Returns:
-            `dict[str, dict]`: As [`Judge.estimates`]; without `kl` where no caption occurs twice.
+            `dict[str, dict]`: As [`Judge.estimates`]; without `kl` and `diversity` where no caption occurs twice.
         """
         first, second, pairs = halves(captions, self.seed)
         found = self.estimates(sounds=references, texts=texts)
+        size = min(len(first), len(second))
         if "fad" in self.metrics:
             features = references[self.fad_network]["features"]
-            size = min(len(first), len(second))
             found["fad"] = self._fad(features[first[:size]], features[second[:size]])
+        if "kad" in self.metrics:
+            features = references[self.fad_network]["features"]
+            # One kernel for the whole table: that of all references, not of a half.
+            bandwidth = median_distance(features)
+            found["kad"] = self._kad(features[first[:size]], features[second[:size]], bandwidth)
         if "kl" in self.metrics and pairs:
             logits = references["classifier"]["logits"]
             found["kl"] = self._kl(logits[[pair[0] for pair in pairs]], logits[[pair[1] for pair in pairs]])
@@ -278,6 +321,10 @@ class Judge:
             lambda indices: frechet_distance_of_features(references[indices], sounds[indices]), references.shape[0]
         )
 
+    def _kad(self, references, sounds, bandwidth=None):
+        # Of draws, too, the kernel is that of all references.
+        return self._estimate(KernelAudioDistance(references, sounds, bandwidth), references.shape[0])
+
     def _mean(self, scores):
         return self._estimate(lambda indices: float(scores[indices].mean()), scores.shape[0])
 
@@ -289,15 +336,16 @@ class Judge:
         return {"value": value, "low": low, "high": high, "num_clips": num_clips}
 
 
-def pick_metrics(networks, wanted, fad_network, captions_are_classes=False):
+def pick_metrics(networks, wanted, fad_network, captions_are_classes=False, several_sounds=False):
     r"""
     Decide which metrics are computed.
 
     Args:
         networks (`Mapping[str, Network]`): Of the keys `"classifier"` and `"clap"`, those that there are.
         wanted (`Sequence[str]`, *optional*): Some of `METRICS`; `None` for all that can be computed.
-        fad_network (`str`, *optional*): Whose features FAD is of.
+        fad_network (`str`, *optional*): Whose features FAD, KAD and diversity are of.
         captions_are_classes (`bool`, defaults to `False`): Whether some captions are classes of the classifier.
+        several_sounds (`bool`, defaults to `False`): Whether there are several sounds of some captions.
 
     Returns:
         `tuple[list[str], dict[str, str]]`: Metrics in the order of `METRICS`, and why the others are left out.
@@ -306,10 +354,12 @@ def pick_metrics(networks, wanted, fad_network, captions_are_classes=False):
         ValueError: If a metric that is wanted lacks its network, or none can be computed.
     """
     if not networks:
-        raise ValueError("Expected a network to judge by: --classifier for fad, kl and is, --clap for clap and fad.")
+        raise ValueError(
+            "Expected a network to judge by: `classifier` for fad, kad, kl and is, `clap` for clap, fad and kad."
+        )
     if fad_network not in networks:
-        raise ValueError(f"Expected --{fad_network}, whose features FAD is to be of.")
-    needs = {"fad": fad_network, "kl": "classifier", "is": "classifier", "clap": "clap", "acc": "classifier"}
+        raise ValueError(f"Expected `{fad_network}`, whose features FAD is to be of.")
+    needs = {"fad": fad_network, "kad": fad_network, "clap": "clap", "diversity": fad_network}
     unknown = set(wanted or ()) - set(METRICS)
     if unknown:
         raise ValueError(f"Expected metrics among {', '.join(METRICS)}, got {', '.join(sorted(unknown))}.")
@@ -317,12 +367,19 @@ def pick_metrics(networks, wanted, fad_network, captions_are_classes=False):
     for name in METRICS:
         if wanted is not None and name not in wanted:
             left_out[name] = "not asked for"
-        elif needs[name] not in networks:
+        elif (needed := needs.get(name, "classifier")) not in networks:
             if wanted is not None:
-                raise ValueError(f"The metric {name} needs a network: name it with --{needs[name]}.")
-            left_out[name] = f"no --{needs[name]}"
+                raise ValueError(f"The metric {name} needs a network: name it with `{needed}`.")
+            left_out[name] = f"no --{needed}"
         elif name == "acc" and not captions_are_classes:
             if wanted is not None:
                 raise ValueError("The metric acc needs captions that are classes of the classifier; there is none.")
             left_out[name] = "no caption is a class of the classifier"
+        elif name == "diversity" and not several_sounds:
+            if wanted is not None:
+                raise ValueError(
+                    "The metric diversity needs several sounds of a caption: captions that occur twice, or `takes` of "
+                    "at least 2."
+                )
+            left_out[name] = "no caption occurs twice, and one take of each is made"
     return [name for name in METRICS if name not in left_out], left_out

@@ -8,14 +8,17 @@ from pathlib import Path
 
 
 FORMAT = 1
+INSPECTION_FORMAT = "inspection 1"
+CONFIDENCE = 0.95  # of bootstrap intervals
 SAMPLING_RATE = 16000
-METRICS = ("fad", "kl", "is", "clap", "acc")
+METRICS = ("fad", "kad", "kl", "is", "clap", "acc", "diversity")
+NETWORKS = ("classifier", "clap")
 HEADS = ("softmax", "sigmoid")
 RESULTS = "results.json"
 # torchaudio is not needed, but where it is installed it computes the classifier's filter banks.
 LIBRARIES = ("audiolcm-diffusers", "diffusers", "transformers", "torch", "torchaudio", "numpy", "scipy", "soundfile")
 # Names differ from machine to machine; what they stand for is compared by its hash.
-NAMES = ("dataset.name", "networks.classifier.name", "networks.clap.name")
+NAMES = ("dataset.name", "training.name", "networks.classifier.name", "networks.clap.name")
 
 
 def software_versions():
@@ -94,16 +97,13 @@ def differences(results_a, results_b, other_software=False):
     }
 
 
-def compare(results_a, results_b, other_software=False):
+def check_same_protocol(results_a, results_b, other_software=False):
     r"""
-    Set two results side by side.
+    Refuse to set results side by side that came about in different ways.
 
     Args:
         results_a, results_b (`dict`): Results, see [`read_results`].
         other_software (`bool`, defaults to `False`): Whether versions of software may differ.
-
-    Returns:
-        `dict[str, dict[str, tuple[dict, dict]]]`: For every row that both have, and every metric, both estimates.
 
     Raises:
         ValueError: If their protocols differ; the message names every difference.
@@ -112,6 +112,22 @@ def compare(results_a, results_b, other_software=False):
     if found:
         listed = "; ".join(f"{name} is {a!r} and {b!r}" for name, (a, b) in found.items())
         raise ValueError(f"Results of different protocols cannot be compared: {listed}.")
+
+
+def compare(results_a, results_b, other_software=False):
+    r"""
+    Set two tables of metrics side by side.
+
+    Args:
+        results_a, results_b, other_software: See [`check_same_protocol`].
+
+    Returns:
+        `dict[str, dict[str, tuple[dict, dict]]]`: For every row that both have, and every metric, both estimates.
+
+    Raises:
+        ValueError: If their protocols differ; the message names every difference.
+    """
+    check_same_protocol(results_a, results_b, other_software)
     rows_b = {row["name"]: row["metrics"] for row in results_b["rows"]}
     return {
         row["name"]: {
@@ -124,12 +140,13 @@ def compare(results_a, results_b, other_software=False):
     }
 
 
-def read_results(path):
+def read_results(path, result_format=FORMAT):
     r"""
     Read results.
 
     Args:
         path (`str` or `Path`): File, or the output folder that it is in.
+        result_format (`int` or `str`, defaults to `FORMAT`): Which results are expected, those of `evaluate`.
 
     Returns:
         `dict`: `protocol`, `software`, `rows`, and how they came about.
@@ -143,6 +160,6 @@ def read_results(path):
         results = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"There are no results in {str(path)!r}: {error}.") from error
-    if not isinstance(results, dict) or results.get("format") != FORMAT:
-        raise ValueError(f"Expected results of format {FORMAT} in {str(path)!r}.")
+    if not isinstance(results, dict) or results.get("format") != result_format:
+        raise ValueError(f"Expected results of format {result_format} in {str(path)!r}.")
     return results

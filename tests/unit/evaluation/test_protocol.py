@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from audiolcm_diffusers.metrics.protocol import compare, differences, flatten, read_results, software_versions
+from audiolcm_diffusers.evaluation.protocol import compare, differences, flatten, read_results, software_versions
 
 
 def estimate(value):

@@ -26,6 +26,11 @@ def to_length(waveform, num_samples):
     return crop_or_pad(waveform, num_samples, 0, 0)
 
 
+def to_lengths(waveforms, num_samples):
+    r"""`list[torch.Tensor]`: Sounds of one length in 16 bits, see [`to_length`]."""
+    return [to_length(waveform, num_samples) for waveform in waveforms]
+
+
 def clip_seed(seed, index):
     r"""
     Seed of one clip's random numbers: a function of the run's seed and the clip's number alone.
@@ -59,7 +64,7 @@ def choose(num_available, num_wanted, seed):
         return list(range(num_available))
     if not 1 <= num_wanted <= num_available:
         raise ValueError(
-            f"Expected --num-clips between 1 and the {num_available} clips that there are, got {num_wanted}."
+            f"Expected `num_clips` between 1 and the {num_available} clips that there are, got {num_wanted}."
         )
     return sorted(np.random.default_rng(seed).permutation(num_available)[:num_wanted].tolist())
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from audiolcm_diffusers import log_mel_spectrogram
-from audiolcm_diffusers.metrics.networks import load_classifier
-from audiolcm_diffusers.metrics.sound_classifier import (
+from audiolcm_diffusers.evaluation.networks import load_classifier
+from audiolcm_diffusers.evaluation.sound_classifier import (
     judge_input,
     judge_probabilities,
     make_judge,
@@ -73,7 +73,7 @@ def test_a_judge_is_a_network_to_evaluate_with(judge, tmp_path):
     expected = judge_probabilities(judge, log_mel_spectrogram(waveforms[1][None])[0])
     torch.testing.assert_close(heard["logits"][1].softmax(dim=0), expected)
     assert classifier.describe()["num_classes"] == 2 and classifier.describe()["hears_s"] == 32 * 256 / 16000
-    with pytest.raises(ValueError, match="expected --head softmax, got 'sigmoid'"):
+    with pytest.raises(ValueError, match="expected `head` softmax, got 'sigmoid'"):
         load_classifier(str(tmp_path / "judge"), "cpu", head="sigmoid")
 
 

@@ -1,0 +1,36 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import pytest
+
+
+def estimate(value):
+    return {"value": value, "low": value - 0.5, "high": value + 0.5, "num_clips": 8}
+
+
+def row(name, kind, steps=None, scale=5.0, **metrics):
+    generation = None if steps is None else {"num_inference_steps": steps, "guidance_scale": scale}
+    metrics = {metric: estimate(value) for metric, value in metrics.items()}
+    return {"name": name, "kind": kind, "generation": generation, "metrics": metrics}
+
+
+@pytest.fixture
+def metrics_table():
+    """Results of `evaluate`, of two metrics."""
+    return {
+        "protocol": {
+            "dataset": {"name": "data", "num_clips": 8, "fingerprint": "fedcba9876543210"},
+            "num_samples": 80000,
+            "sampling_rate": 16000,
+            "seed": 3,
+            "networks": {"clap": {"name": "judge", "class": "ClapModel", "dim": 8, "fingerprint": "0123456789abcdef"}},
+            "metrics": {"fad": {"features": "clap"}, "clap": {}},
+            "bootstrap": {"confidence": 0.95, "num_resamples": 200},
+        },
+        "notes": ["A note."],
+        "rows": [
+            row("real against real", "ceiling", fad=1.0, clap=0.9),
+            row("shuffled captions", "control", clap=0.1),
+            row("model, 1 step, scale 5", "model", 1, fad=4.0, clap=0.5),
+            row("model, 2 steps, scale 5", "model", 2, fad=3.0, clap=0.6),
+            row("teacher, 100 steps, scale 5", "teacher", 100, fad=2.0, clap=0.7),
+        ],
+    }
