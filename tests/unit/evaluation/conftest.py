@@ -1,5 +1,11 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import math
+
 import pytest
+import torch
+
+from audiolcm_diffusers.data.captioned_audio import Clip
+from audiolcm_diffusers.evaluation.networks import Classifier
 
 
 def estimate(value):
@@ -34,3 +40,34 @@ def metrics_table():
             row("teacher, 100 steps, scale 5", "teacher", 100, fad=2.0, clap=0.7),
         ],
     }
+
+
+@pytest.fixture
+def tones():
+    """`tones(captions)`: clips of 0.3 s, tones and noise, no two alike."""
+
+    def make(captions, first=0):
+        times = torch.arange(4800) / 16000
+        clips = []
+        for index, caption in enumerate(captions, start=first):
+            noise = 0.2 * torch.randn(4800, generator=torch.Generator().manual_seed(index)).clamp(-4, 4)
+            frequency = 300 + 20 * index if "low" in caption else 2000 + 100 * index
+            sound = noise if "noise" in caption else 0.5 * torch.sin(2 * math.pi * frequency * times)
+            clips.append(Clip(f"{index}.wav", caption, (sound * 32767).round().to(torch.int16)))
+        return clips
+
+    return make
+
+
+@pytest.fixture
+def pipe(make_pipeline):
+    """A student that makes 0.3 s by default."""
+    return make_pipeline(default_audio_length_in_s=0.3)
+
+
+@pytest.fixture
+def classifier(make_classifier):
+    """A classifier of 16 features, two of whose classes are captions of `tones`."""
+    labels = ["a low tone", "noise", "a whale"]
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
+    return Classifier(*make_classifier(num_labels=3, **names), "judge")
