@@ -50,7 +50,8 @@ def table_lines(results):
     if "kad" in metrics:
         kad = protocol["metrics"]["kad"]
         lines.append(
-            f"KAD is of the {kad['features']}'s features, unbiased (it may be negative), times {kad['scale']:g}."
+            f"KAD is of the {kad['features']}'s features, unbiased, times {kad['scale']:g}: sounds like other clips of "
+            "the same kind are about 0, and copies of the references, such as their reconstruction, below it."
         )
     if "diversity" in metrics:
         lines.append(

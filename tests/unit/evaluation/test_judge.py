@@ -3,8 +3,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from audiolcm_diffusers.evaluation.controls import halves
 from audiolcm_diffusers.evaluation.frechet import frechet_distance, gaussian_of
 from audiolcm_diffusers.evaluation.judge import FeatureCache, Judge, pick_metrics
+from audiolcm_diffusers.evaluation.kernel_distance import kernel_audio_distance, median_distance
 from audiolcm_diffusers.evaluation.networks import Clap, Classifier
 from audiolcm_diffusers.evaluation.protocol import METRICS
 
@@ -109,6 +111,31 @@ def test_fad_is_of_the_features_asked_for(make_judge, sounds):
         said, others = judge.listen(sounds), judge.listen([sound // 2 for sound in sounds])
         expected = frechet_distance(*gaussian_of(said[network]["features"]), *gaussian_of(others[network]["features"]))
         assert judge.estimates(said, others)["fad"]["value"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_kad_of_halves_has_the_kernel_of_all_references(make_judge, sounds):
+    judge = make_judge(metrics=["kad"])
+    said = judge.listen(sounds)
+    features = said["classifier"]["features"]
+    first, second, _ = halves(CAPTIONS, judge.seed)
+    expected = kernel_audio_distance(features[first], features[second], bandwidth=median_distance(features))
+    found = judge.real_against_real(said, None, CAPTIONS)["kad"]
+    assert found["value"] == pytest.approx(expected) and found["low"] <= found["value"] <= found["high"]
+    # Four clips have two in each half, and no dimension to fill.
+    make_judge(metrics=["kad"], allow_singular=False).check(4)
+
+
+def test_diversity_is_over_captions(make_judge):
+    judge = make_judge(clap=False, metrics=["diversity"], captions=["a", "b", "a", "b", "c"])
+    # Of a, 0 and 2; of b, 1 and 5: the mean of 2 and 4. With 9 of c beside 3, that of 2, 4 and 6.
+    sounds = {"classifier": {"features": torch.tensor([[0.0], [1.0], [2.0], [5.0], [3.0]])}}
+    found = judge.estimates(sounds=sounds)["diversity"]
+    assert (found["value"], found["num_prompts"]) == (3.0, 2)
+    further = {"classifier": {"features": torch.tensor([[9.0]])}}
+    found = judge.estimates(sounds=sounds, further=further, further_captions=["c"])["diversity"]
+    assert (found["value"], found["num_prompts"]) == (4.0, 3)
+    with pytest.raises(ValueError, match="diversity needs several sounds of a caption"):
+        make_judge(metrics=["diversity"], captions=["a", "b"])
 
 
 def test_real_against_real_and_shuffled(make_judge, sounds):

@@ -83,6 +83,12 @@ def test_the_estimate_is_unbiased(mean, deviation, dim):
         assert min(estimates) < 0.0 < max(estimates)
 
 
+def test_a_set_is_below_0_from_itself():
+    # Distances 1, 3 and 4, of median 3. Of the nine pairs across, three are of a clip and its copy.
+    within = sum(math.exp(-((d / 3) ** 2) / 2) for d in (1, 3, 4)) / 3
+    assert kernel_audio_distance(column(0, 1, 4), column(0, 1, 4)) == pytest.approx(-SCALE * 2 / 3 * (1 - within))
+
+
 def test_what_does_not_change_it():
     rng = np.random.default_rng(1)
     a, b = normal(rng, 0.0, 1.0, 9, dim=4), normal(rng, 0.5, 1.0, 7, dim=4)
