@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from .controls import clip_seed, to_lengths, white_noise
 from .diversity import missing_takes
-from .judge import FeatureCache, Judge
+from .judge import Judge
+from .listening import FeatureCache
 from .options import EvaluationOptions
 from .protocol import FORMAT, SAMPLING_RATE, fixed_rules, software_versions
 from .references import MadeBefore, as_references, match_generated, notes_on_references

@@ -1,70 +1,26 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-"""Runs networks over sound, keeps what they say, and computes the metrics with their intervals."""
-
-from functools import cached_property
-from pathlib import Path
+"""Computes the metrics of what networks hear, with their intervals."""
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 
-from ..audio.io import replacing
-from ..data.captioned_audio import unit
-from ..data.latent_cache import digest
 from .bootstrap import bootstrap, mean_over_prompts
 from .controls import halves, other_captions
 from .diversity import distances_by_caption
 from .frechet import check_num_clips, frechet_distance_of_features
 from .kernel_distance import SCALE, KernelAudioDistance, median_distance
-from .protocol import CONFIDENCE, METRICS, SAMPLING_RATE, software_versions
+from .listening import Listeners
+from .protocol import CONFIDENCE, METRICS
 from .scores import clap_scores, inception_score, kl_divergences
 
 
-class FeatureCache:
-    r"""
-    Outputs of networks on disk, each file under a hash of all that it depends on: the samples, the network, the rate,
-    the software and the device. What does not fit is not found; it is never used.
-
-    Args:
-        folder (`str` or `Path`, *optional*): Made when something is first kept. Without one, nothing is kept.
-    """
-
-    def __init__(self, folder=None):
-        self.folder = None if folder is None else Path(folder)
-
-    def get(self, key_parts, compute):
-        r"""
-        Look outputs up, or compute and keep them.
-
-        Args:
-            key_parts (`Sequence`): All that they depend on: bytes, or what JSON can write.
-            compute (`Callable[[], dict[str, torch.Tensor]]`): Computes them.
-
-        Returns:
-            `dict[str, torch.Tensor]`: The outputs.
-        """
-        if self.folder is None:
-            return compute()
-        path = self.folder / f"features-{digest(*key_parts)}.safetensors"
-        try:
-            return load_file(path)
-        except (FileNotFoundError, SafetensorError):
-            pass
-        outputs = {name: value.contiguous() for name, value in compute().items()}
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            save_file(outputs, temporary)
-        return outputs
-
-
-class Judge:
+class Judge(Listeners):
     r"""
     Judges sounds by the metrics that its networks allow.
 
     Args:
         classifier ([`~audiolcm_diffusers.evaluation.networks.Classifier`], *optional*): For `kl`, `is` and `acc`.
         clap ([`~audiolcm_diffusers.evaluation.networks.Clap`], *optional*): For `clap`.
-        cache ([`FeatureCache`], *optional*): Where outputs of the networks are kept.
+        cache ([`~audiolcm_diffusers.evaluation.listening.FeatureCache`], *optional*): Where outputs are kept.
         metrics (`Sequence[str]`, *optional*): Some of `METRICS`; by default all that the networks allow.
         fad_network (`str`, *optional*):
             `"classifier"` or `"clap"`: whose features the two distances and diversity are of. By default the
@@ -97,9 +53,7 @@ class Judge:
         captions=(),
         takes=1,
     ):
-        self.networks = {
-            kind: network for kind, network in (("classifier", classifier), ("clap", clap)) if network is not None
-        }
+        super().__init__(classifier, clap, cache, batch_size)
         self.fad_network = fad_network or next(iter(self.networks), None)
         labels = [] if classifier is None else classifier.labels
         self._class_of = {index: labels.index(caption) for index, caption in enumerate(captions) if caption in labels}
@@ -108,13 +62,8 @@ class Judge:
         self.metrics, self.left_out = pick_metrics(
             self.networks, metrics, self.fad_network, bool(self._class_of), several
         )
-        self.cache = FeatureCache() if cache is None else cache
         self.allow_singular, self.num_splits = allow_singular, num_splits
-        self.num_resamples, self.seed, self.batch_size = num_resamples, seed, batch_size
-
-    @cached_property
-    def _fingerprints(self):
-        return {kind: network.fingerprint() for kind, network in self.networks.items()}
+        self.num_resamples, self.seed = num_resamples, seed
 
     def describe(self):
         r"""`dict`: What the protocol records: the networks, the metrics' settings and the bootstrap's."""
@@ -168,49 +117,6 @@ class Judge:
                     f"half of the references, for covariances of full rank; got {num_clips}. `allow_singular` "
                     "computes it nevertheless; KAD needs two clips in each half."
                 )
-
-    def listen(self, waveforms):
-        r"""
-        What the networks say of sounds.
-
-        Args:
-            waveforms (`Sequence[torch.Tensor]` of shape `(samples,)`): int16 at 16 kHz.
-
-        Returns:
-            `dict[str, dict[str, torch.Tensor]]`: For each network, see
-            [`~audiolcm_diffusers.evaluation.networks.Network.listen`].
-        """
-        samples = [waveform.numpy().tobytes() for waveform in waveforms]
-        lengths = [waveform.shape[0] for waveform in waveforms]
-        return {
-            kind: self.cache.get(
-                (*self._depends_on(kind), SAMPLING_RATE, lengths, *samples),
-                lambda network=network: network.listen(
-                    [unit(waveform) for waveform in waveforms], SAMPLING_RATE, self.batch_size
-                ),
-            )
-            for kind, network in self.networks.items()
-        }
-
-    def read(self, captions):
-        r"""
-        What CLAP makes of captions.
-
-        Args:
-            captions (`Sequence[str]`): Texts.
-
-        Returns:
-            `torch.Tensor` of shape `(num_captions, dim)`, *optional*: Embeddings; `None` without CLAP.
-        """
-        if "clap" not in self.networks:
-            return None
-        return self.cache.get(
-            (*self._depends_on("clap"), "captions", list(captions)),
-            lambda: {"embeds": self.networks["clap"].read(captions, self.batch_size)},
-        )["embeds"]
-
-    def _depends_on(self, kind):
-        return kind, self._fingerprints[kind], software_versions(), self.networks[kind].model.device.type
 
     def estimates(self, references=None, sounds=None, texts=None, further=None, further_captions=()):
         r"""

@@ -7,8 +7,8 @@ two sets of features, by its unbiased estimator
 
 with the Gaussian kernel `k(x, y) = exp(-|x - y|^2 / (2 sigma^2))`, whose bandwidth `sigma` is the median distance of
 two references. It fits no Gaussian and needs no covariance, so that fewer sounds suffice than for a Fréchet distance.
-Being unbiased, it is 0 in the mean, and often negative, where both sets come independently from one distribution. Copies
-are not independent: a set of `n` is at `-(2 / n) (1 - mean_{i != j} k(x_i, x_j))` from itself, below 0.
+Being unbiased, it is 0 in the mean, and often negative, where both sets come independently from one distribution.
+Copies are not independent: a set of `n` is at `-(2 / n) (1 - mean_{i != j} k(x_i, x_j))` from itself, below 0.
 """
 
 import numpy as np

@@ -50,8 +50,8 @@ def table_lines(results):
     if "kad" in metrics:
         kad = protocol["metrics"]["kad"]
         lines.append(
-            f"KAD is of the {kad['features']}'s features, unbiased, times {kad['scale']:g}: sounds like other clips of "
-            "the same kind are about 0, and copies of the references, such as their reconstruction, below it."
+            f"KAD is of the {kad['features']}'s features, unbiased, times {kad['scale']:g}: about 0 for other clips "
+            "of the same kind, and below it for copies of the references, such as their reconstruction."
         )
     if "diversity" in metrics:
         lines.append(

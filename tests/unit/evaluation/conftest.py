@@ -5,7 +5,9 @@ import pytest
 import torch
 
 from audiolcm_diffusers.data.captioned_audio import Clip
-from audiolcm_diffusers.evaluation.networks import Classifier
+from audiolcm_diffusers.evaluation.judge import Judge
+from audiolcm_diffusers.evaluation.listening import FeatureCache
+from audiolcm_diffusers.evaluation.networks import Clap, Classifier
 
 
 def estimate(value):
@@ -71,3 +73,26 @@ def classifier(make_classifier):
     labels = ["a low tone", "noise", "a whale"]
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
     return Classifier(*make_classifier(num_labels=3, **names), "judge")
+
+
+@pytest.fixture
+def sounds():
+    """Six of noise, int16."""
+    generator = torch.Generator().manual_seed(0)
+    return [(torch.randn(4800, generator=generator) * 3000).to(torch.int16) for _ in range(6)]
+
+
+@pytest.fixture
+def make_judge(make_classifier, make_clap, tmp_path):
+    """`make_judge(classifier=True, clap=True, folder="cache", **options)`: a `Judge` that keeps what it hears."""
+
+    def make(classifier=True, clap=True, folder="cache", **options):
+        options = {"allow_singular": True, "num_resamples": 5, **options}
+        return Judge(
+            Classifier(*make_classifier(), "judge") if classifier else None,
+            Clap(*make_clap(), "clap") if clap else None,
+            FeatureCache(tmp_path / folder),
+            **options,
+        )
+
+    return make
