@@ -8,6 +8,7 @@ import shlex
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 from diffusers import DDIMScheduler
@@ -15,6 +16,7 @@ from huggingface_hub import ModelCard
 from peft import LoraConfig, get_peft_model_state_dict
 
 from audiolcm_diffusers.commands import build_parser, main
+from audiolcm_diffusers.evaluation.sound_classifier import make_judge
 from audiolcm_diffusers.trainer import parse_config
 
 
@@ -41,8 +43,18 @@ def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypat
     teacher.transformer.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"]))
     teacher.save_lora_weights("runs/lcm_lora", get_peft_model_state_dict(teacher.transformer))
 
+    # And where it has recordings and a judge of them, tones of two captions and one with random weights.
+    Path("DATA/validation").mkdir(parents=True)
+    lines = ["file_name,caption"]
+    for index in range(4):
+        tone = np.sin(2 * np.pi * (300 + 150 * index) * np.arange(24000) / 16000)
+        soundfile.write(f"DATA/validation/{index}.wav", 0.3 * tone, 16000)
+        lines.append(f"{index}.wav,{('a low tone', 'a high tone')[index // 2]}")
+    Path("DATA/validation/metadata.csv").write_text("\n".join(lines))
+    make_judge(["a low tone", "a high tone"], widths=(8, 8, 8, 8)).save_pretrained("runs/judge/model")
+
     snippets = blocks("README.md", "python")
-    assert len(snippets) >= 4
+    assert len(snippets) >= 6
     names = {}
     for snippet in snippets:
         exec(compile(snippet, "README.md", "exec"), names)
@@ -51,6 +63,8 @@ def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypat
     assert (info.samplerate, info.channels, info.frames) == (16000, 1, 80000)
     assert names["teacher"].scheduler.__class__.__name__ == "LCMAudioScheduler"
     assert names["teacher"].get_active_adapters() == ["lcm"]
+    assert list(names["results"].metrics)[-1] == "model, 2 steps, scale 5"
+    assert {path.name for path in Path("runs/evaluation").iterdir()} == {"table.md", "steps.png", "results.json"}
 
 
 @pytest.mark.parametrize("words", commands("audiolcm"), ids=" ".join)

@@ -16,36 +16,22 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from audiolcm_diffusers.audio.io import replacing
-from audiolcm_diffusers.commands.evaluate import TABLE as ROW_TABLE
-from audiolcm_diffusers.commands.evaluate import (
-    count_silent,
-    describe_pipeline,
-    describe_protocol,
-    make_sounds,
-    notes_on,
+from audiolcm_diffusers.evaluation import (
+    EvaluationOptions,
+    EvaluationResults,
+    evaluate,
+    load_classifier,
     read_references,
-    row_name,
-    to_lengths,
-    write_results,
 )
-from audiolcm_diffusers.commands.loading import find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
-from audiolcm_diffusers.metrics.controls import clip_seed
-from audiolcm_diffusers.metrics.judge import FeatureCache, Judge
-from audiolcm_diffusers.metrics.networks import load_classifier
-from audiolcm_diffusers.metrics.protocol import (
-    FORMAT,
-    RESULTS,
-    SAMPLING_RATE,
-    differences,
-    read_results,
-    software_versions,
-)
-from audiolcm_diffusers.metrics.report import table_lines
+from audiolcm_diffusers.evaluation.evaluation import describe_protocol, make_judge, notes_on
+from audiolcm_diffusers.evaluation.protocol import RESULTS, SAMPLING_RATE, differences, software_versions
+from audiolcm_diffusers.evaluation.report import table_lines
+from audiolcm_diffusers.evaluation.sounds import describe_pipeline
+from audiolcm_diffusers.pipelines.loading import find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
 from audiolcm_diffusers.trainer import ExampleConfig, flags_of, option, options_of_file, parse_config
 
 
@@ -336,23 +322,18 @@ class Evaluation:
         self.config = config
         self.device = pick_device(None)
         self.dtype = pick_dtype(None, self.device)
-        self.dataset = Path(config.eval_dir)
-        self.clips, self.rates = read_references(self.dataset)
-        self.captions = [clip.caption for clip in self.clips]
-        self.seeds = [clip_seed(config.seed, index) for index in range(len(self.captions))]
+        self.references = read_references(Path(config.eval_dir))
         with no_loading_bars(downloads=False):
-            classifier = load_classifier(config.classifier, self.device)
-        self.judge = Judge(
-            classifier,
-            None,
-            FeatureCache(Path(config.output_dir) / "features"),
+            self.classifier = load_classifier(config.classifier, self.device)
+        self.options = EvaluationOptions(
             allow_singular=config.allow_singular,
             num_resamples=config.num_resamples,
             seed=config.seed,
             batch_size=config.batch_size,
-            captions=self.captions,
+            controls=False,
         )
-        self.judge.check(len(self.clips))
+        self.judge = make_judge(self.classifier, None, self.references.captions, self.options)
+        self.judge.check(len(self.references.clips))
 
     def results(self, row):
         r"""
@@ -363,53 +344,36 @@ class Evaluation:
             row ([`Row`]): Finished.
 
         Returns:
-            `dict`: See [`~audiolcm_diffusers.metrics.protocol.read_results`]; of one row.
+            `dict`: See [`~audiolcm_diffusers.evaluation.protocol.read_results`]; of one row.
         """
         steps, scale, duration_s = (row.evaluation[name] for name in EVALUATION_KEYS)
-        num_samples = round(duration_s * SAMPLING_RATE)
         pipe = load_pipeline(find_model(str(row.folder / "model")), self.device, self.dtype)
-        protocol = describe_protocol(self.config, self.dataset, self.clips, self.rates, self.judge, num_samples)
-        generation = {
-            **describe_pipeline(row, pipe),
-            "num_inference_steps": steps,
-            "guidance_scale": scale,
-        }
-        results = {
-            "format": FORMAT,
-            "protocol": protocol,
-            "software": software_versions(),
-            "run": {"device": str(self.device), "batch_size": self.config.batch_size},
-            "left_out": self.judge.left_out,
-            "notes": [],
-            "rows": [],
-        }
         if (row.folder / RESULTS).is_file():
-            held = read_results(row.folder)
-            same = {**held["rows"][0]["generation"], **generation} == held["rows"][0]["generation"]
-            if same and not differences(held, results):
-                return held
-
-        start = time.perf_counter()
-        sounds = make_sounds(pipe, self.captions, self.seeds, self.config.batch_size, duration_s, steps, scale)
-        generation["generation_s"] = round(time.perf_counter() - start, 3)
-        sounds = to_lengths(sounds, num_samples)
-        heard = self.judge.listen(to_lengths([clip.waveform for clip in self.clips], num_samples))
-        name, silent = row_name("model", steps, scale), count_silent(sounds)
-        results["rows"].append(
-            {
-                "name": name,
-                "kind": "model",
-                "metrics": self.judge.estimates(heard, self.judge.listen(sounds)),
-                "generation": generation,
-                "num_silent": silent,
+            held = EvaluationResults.load(row.folder).data
+            num_samples = round(duration_s * SAMPLING_RATE)
+            protocol = describe_protocol(self.references, self.judge, self.config.seed, num_samples)
+            generation = {
+                **describe_pipeline(row, pipe),
+                "num_inference_steps": steps,
+                "guidance_scale": scale,
             }
+            same = {**held["rows"][0]["generation"], **generation} == held["rows"][0]["generation"]
+            if same and not differences(held, {"protocol": protocol, "software": software_versions()}):
+                return held
+        results = evaluate(
+            pipe,
+            self.references,
+            self.classifier,
+            options=self.options,
+            num_inference_steps=steps,
+            guidance_scales=scale,
+            audio_length_in_s=duration_s,
+            cache_dir=Path(self.config.output_dir) / "features",
+            model_name=str(row),
         )
-        results["notes"] = notes_on(protocol, self.judge)
-        if silent:
-            results["notes"].append(f"{name}: {silent} of {len(sounds)} sounds are silent, below -60 dB.")
-        write_results(row.folder, results, table_lines(results), ROW_TABLE)
+        results.save(row.folder, overwrite=True, plot=False)
         print(f"{row}: judged", flush=True)
-        return results
+        return results.data
 
 
 def summary_of(rows, judged, config):
@@ -453,7 +417,7 @@ def report_lines(summary, judge):
 
     Args:
         summary (`dict`): From [`summary_of`].
-        judge ([`~audiolcm_diffusers.metrics.judge.Judge`]): Of all rows.
+        judge ([`~audiolcm_diffusers.evaluation.judge.Judge`]): Of all rows.
 
     Returns:
         `list[str]`: Lines: for each group its budget, the table, and what it is of.

@@ -28,7 +28,7 @@ from audiolcm_diffusers.data.captioned_audio import (
     random_offset,
 )
 from audiolcm_diffusers.data.captions import happens
-from audiolcm_diffusers.metrics.sound_classifier import judge_input, judge_probabilities, make_judge
+from audiolcm_diffusers.evaluation.sound_classifier import judge_input, judge_probabilities, make_judge
 from audiolcm_diffusers.trainer import CropRunConfig, TrainingRun, option, parse_config
 
 

@@ -5,7 +5,9 @@ import importlib.util
 import io
 import math
 import os
+import re
 import tempfile
+import unicodedata
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import torch
 
 RESAMPLERS = ("scipy", "soxr")
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
+MAX_SLUG_LENGTH = 60
 
 
 def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
@@ -164,6 +167,12 @@ def check_audio_suffix(path):
     """
     if Path(path).suffix.lower() not in FORMATS:
         raise ValueError(f"Expected a file name ending in {', '.join(FORMATS)}, got {str(path)!r}.")
+
+
+def slug(prompt):
+    r"""A file name for a prompt, without suffix: lower-case letters and digits, joined by hyphens."""
+    text = unicodedata.normalize("NFKC", prompt).lower()
+    return re.sub(r"[\W_]+", "-", text).strip("-")[:MAX_SLUG_LENGTH].rstrip("-") or "sound"
 
 
 @contextmanager

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 
+from ..pipelines.loading import pick_device
 from .generate import count, finite, seconds, seed
-from .loading import pick_device
 
 
 SIZES = ("published", "mini", "tiny")

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from .loading import DTYPES
+from .options import DTYPES
 
 
 DESCRIPTION = """\

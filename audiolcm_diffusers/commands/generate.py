@@ -5,18 +5,16 @@ import argparse
 import json
 import math
 import os
-import re
 import time
-import unicodedata
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import count as count_from
 from pathlib import Path
 
-from .loading import add_model_options, find_model, load_pipeline, pick_device, pick_dtype
+from ..pipelines.loading import find_model, load_pipeline, pick_device, pick_dtype
+from .options import add_model_options
 
 
-MAX_SLUG_LENGTH = 60
 MAX_SEED = 2**32 - 1  # torch takes 64 bits: room to count up
 
 DESCRIPTION = """\
@@ -248,7 +246,7 @@ def plan_sounds(prompts, output, num_waveforms=1, seed=0, spectrogram=False):
     Raises:
         ValueError: If the output is a file whose suffix is no known format's.
     """
-    from ..audio.io import check_audio_suffix
+    from ..audio.io import check_audio_suffix, slug
 
     path = Path(output).expanduser()
     if path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix:
@@ -272,12 +270,6 @@ def plan_sounds(prompts, output, num_waveforms=1, seed=0, spectrogram=False):
         )
         times[prompt] += 1
     return sounds
-
-
-def slug(prompt):
-    r"""A file name for a prompt, without suffix: lower-case letters and digits, joined by hyphens."""
-    text = unicodedata.normalize("NFKC", prompt).lower()
-    return re.sub(r"[\W_]+", "-", text).strip("-")[:MAX_SLUG_LENGTH].rstrip("-") or "sound"
 
 
 def number_repeated(stems):

@@ -18,7 +18,7 @@ from script_runs import TRAINING, distillation_options, load_script
 from audiolcm_diffusers import LLaMATransformer1DModel
 from audiolcm_diffusers.audio.io import write_audio
 from audiolcm_diffusers.commands import main as audiolcm
-from audiolcm_diffusers.metrics.sound_classifier import make_judge
+from audiolcm_diffusers.evaluation.sound_classifier import make_judge
 from audiolcm_diffusers.trainer import parse_config
 
 
@@ -276,11 +276,12 @@ def test_two_rows_from_training_to_table(ablations, trained, data_dir, eval_dir,
     assert [row["name"] for row in group["rows"]] == ["baseline", "l2"] and group["missing"] == ["ddim"]
     assert group["budget"] == {"max_train_steps": 2, "seconds_per_batch": 0.512, "gradient_accumulation_steps": 1}
     for row in group["rows"]:
-        assert row["metrics"].keys() == {"fad", "kl", "is", "acc"}
+        assert row["metrics"].keys() == {"fad", "kad", "kl", "is", "acc", "diversity"}
         assert all(estimate["low"] <= estimate["high"] for estimate in row["metrics"].values())
     table = (tmp_path / "out/ablations.md").read_text()
     assert "`train_audiolcm_distill.py`, 2 steps of 0.512 s of sound for every row" in table
-    assert "\n| | FAD ↓ | KL ↓ | IS ↑ | named ↑ |\n" in table and "\n| l2: squared loss | " in table
+    assert "\n| | FAD ↓ | KAD ↓ | KL ↓ | IS ↑ | named ↑ | diversity |\n" in table
+    assert "\n| l2: squared loss | " in table
     assert "Judged with 2 steps, guidance scale 5." in table and "Not trained yet: ddim." in table
 
     capsys.readouterr()

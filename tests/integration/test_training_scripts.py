@@ -44,7 +44,7 @@ from audiolcm_diffusers import (
     LCMAudioScheduler,
 )
 from audiolcm_diffusers.audio.io import read_audio, write_audio
-from audiolcm_diffusers.metrics.networks import load_classifier
+from audiolcm_diffusers.evaluation.networks import load_classifier
 from audiolcm_diffusers.trainer import parse_config
 
 

@@ -16,6 +16,7 @@ from audiolcm_diffusers.audio.io import (
     read_audio,
     replacing,
     resample,
+    slug,
     write_audio,
 )
 
@@ -188,3 +189,18 @@ def test_written_files_have_the_usual_mode(tmp_path):
     (tmp_path / "other").write_bytes(b"")
     write_audio(tmp_path / "sound.wav", torch.zeros(10))
     assert (tmp_path / "sound.wav").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ("A dog barking", "a-dog-barking"),
+        ("<a sneeze& start>@<a door slams& end>", "a-sneeze-start-a-door-slams-end"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("Café ☕", "café"),
+        ("☕", "sound"),
+        ("word " * 40, "-".join(["word"] * 12)),
+    ],
+)
+def test_slug(prompt, name):
+    assert slug(prompt) == name

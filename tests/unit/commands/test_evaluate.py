@@ -9,7 +9,8 @@ import torch
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from audiolcm_diffusers.commands import evaluate, main
+from audiolcm_diffusers.commands import main
+from audiolcm_diffusers.evaluation import evaluation
 
 
 RATE = 16000
@@ -68,7 +69,7 @@ def test_end_to_end(run, model, teacher, tmp_path):
         *("--model-card", str(card), "--teacher-card", str(card_of_teacher)),
     )
     for path, num_settings in ((card, 2), (card_of_teacher, 1)):
-        assert len(ModelCard.load(path).data.eval_results) == num_settings * 4
+        assert len(ModelCard.load(path).data.eval_results) == num_settings * 6
     rows = rows_of(report)
     assert list(rows) == [
         "real against real",
@@ -81,7 +82,9 @@ def test_end_to_end(run, model, teacher, tmp_path):
         "teacher, 3 steps, scale 5",
     ]
     for name, metrics in rows.items():
-        assert list(metrics) == (["kl", "clap"] if name == "shuffled captions" else ["fad", "kl", "is", "clap"])
+        assert list(metrics) == (
+            ["kl", "clap"] if name == "shuffled captions" else ["fad", "kad", "kl", "is", "clap", "diversity"]
+        )
         for entry in metrics.values():
             assert entry["low"] <= entry["value"] <= entry["high"]
     # Two classes of tones and noise: their own kind is nearer than silence or noise.
@@ -210,7 +213,7 @@ def refuse(tmp_path, monkeypatch, capsys):
     def make_sounds(*args, **kwargs):
         raise AssertionError("a sound was made")
 
-    monkeypatch.setattr(evaluate, "make_sounds", make_sounds)
+    monkeypatch.setattr(evaluation, "make_sounds", make_sounds)
 
     def refuse(*options):
         before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}

@@ -277,21 +277,6 @@ def test_interruption_has_its_own_status(model, monkeypatch, capsys):
     assert capsys.readouterr().err == "audiolcm: interrupted\n"
 
 
-@pytest.mark.parametrize(
-    ("prompt", "name"),
-    [
-        ("A dog barking", "a-dog-barking"),
-        ("<a sneeze& start>@<a door slams& end>", "a-sneeze-start-a-door-slams-end"),
-        ("../../etc/passwd", "etc-passwd"),
-        ("Café ☕", "café"),
-        ("☕", "sound"),
-        ("word " * 40, "-".join(["word"] * 12)),
-    ],
-)
-def test_slug(prompt, name):
-    assert generate.slug(prompt) == name
-
-
 def test_numbers_leave_out_names_that_are_taken():
     assert generate.number_repeated(["dog", "dog-1", "dog", "rain"]) == ["dog-2", "dog-1", "dog-3", "rain"]
     assert generate.number_repeated(["dog", "dog-1", "dog", "dog-1"]) == ["dog-1", "dog-1-1", "dog-2", "dog-1-2"]

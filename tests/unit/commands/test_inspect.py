@@ -7,9 +7,12 @@ import pytest
 import torch
 
 from audiolcm_diffusers.commands import main
-from audiolcm_diffusers.commands.inspect import first_of_each, pick_prompts, real_ends, wordings_of
 from audiolcm_diffusers.data.captioned_audio import Clip
 from audiolcm_diffusers.data.captions import ARTICLES, TEMPLATES
+from audiolcm_diffusers.evaluation.copies import first_of_each
+from audiolcm_diffusers.evaluation.lengths import real_ends
+from audiolcm_diffusers.evaluation.takes import pick_prompts
+from audiolcm_diffusers.evaluation.wordings import wordings_of
 
 
 RATE = 16000

@@ -1,0 +1,63 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""Options that several sub-commands have, and what errors call options."""
+
+import re
+from contextlib import contextmanager
+
+from ..pipelines.loading import MINI
+
+
+DTYPES = ("float32", "float16", "bfloat16")
+MODEL_HELP = (
+    '"mini", which comes with the package; a folder that a pipeline was saved to; or a model on the Hub, "owner/name" '
+    "(default: mini)"
+)
+
+
+def add_model_options(parser):
+    r"""Add `--model`, `--device` and `--dtype` to a sub-command's parser."""
+    parser.add_argument("--model", default=MINI, metavar="MODEL", help=MODEL_HELP)
+    add_device_options(parser)
+
+
+def add_device_options(parser):
+    r"""Add `--device` and `--dtype` to a sub-command's parser."""
+    parser.add_argument(
+        "--device", help='where to run, such as "cpu", "cuda", "cuda:1" or "mps" (default: the fastest there is)'
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        help="precision of the computation (default: float16 on CUDA, float32 elsewhere)",
+    )
+
+
+def flags(names):
+    r"""Options as they are written."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
+
+
+@contextmanager
+def errors_with_flags(args, **renamed):
+    r"""
+    Let errors of the library, which name arguments as Python has them, between backticks, name options.
+
+    Args:
+        args (`argparse.Namespace`): The options.
+        renamed (`str`): Options that have another name than their argument: `argument="option"`.
+
+    Raises:
+        ValueError: With `--batch-size` for an argument `batch_size` in the message, and so on.
+    """
+    names = {name: name for name in vars(args)} | renamed
+
+    def flag(match):
+        return flags([names[match[1]]]) if match[1] in names else match[0]
+
+    try:
+        yield
+    except ValueError as error:
+        message = re.sub(r"`(\w+)`", flag, str(error))
+        if message == str(error):
+            raise
+        raise ValueError(message) from error

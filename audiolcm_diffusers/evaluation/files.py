@@ -1,0 +1,48 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""What results are called on disk, and whether they can be written."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+from .protocol import RESULTS
+
+
+TABLE, PLOT, AUDIO, REPORT = "table.md", "steps.png", "audio", "report.md"
+EVALUATION_FILES = (RESULTS, TABLE, PLOT, AUDIO)
+INSPECTION_FILES = (RESULTS, REPORT)
+
+
+def check_output(folder, names):
+    r"""
+    Refuse a folder with results, or one that cannot be written to.
+
+    Args:
+        folder (`str` or `Path`): Where results go. It need not exist yet.
+        names (`Sequence[str]`): What results are called.
+
+    Raises:
+        ValueError: Naming what is in the way.
+    """
+    folder = Path(folder)
+    for name in names:
+        if (folder / name).exists():
+            raise ValueError(
+                f"`folder` holds results already, {str(folder / name)!r}: name another folder, or remove it."
+            )
+    ancestor = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not ancestor.is_dir():
+        raise ValueError(f"`folder` cannot be written: {str(ancestor)!r} is no folder.")
+    if not os.access(ancestor, os.W_OK | os.X_OK):
+        raise ValueError(f"`folder` cannot be written: no permission to write to {str(ancestor)!r}.")
+
+
+def check_can_draw():
+    r"""
+    Refuse to draw where nothing can.
+
+    Raises:
+        ImportError: If matplotlib is not installed.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("Pictures of metrics need matplotlib: `pip install matplotlib`.")

@@ -1,0 +1,291 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""Computes the metrics of what networks hear, with their intervals."""
+
+import torch
+
+from .bootstrap import bootstrap, mean_over_prompts
+from .controls import halves, other_captions
+from .diversity import distances_by_caption
+from .frechet import check_num_clips, frechet_distance_of_features
+from .kernel_distance import SCALE, KernelAudioDistance, median_distance
+from .listening import Listeners
+from .protocol import CONFIDENCE, METRICS
+from .scores import clap_scores, inception_score, kl_divergences
+
+
+class Judge(Listeners):
+    r"""
+    Judges sounds by the metrics that its networks allow.
+
+    Args:
+        classifier ([`~audiolcm_diffusers.evaluation.networks.Classifier`], *optional*): For `kl`, `is` and `acc`.
+        clap ([`~audiolcm_diffusers.evaluation.networks.Clap`], *optional*): For `clap`.
+        cache ([`~audiolcm_diffusers.evaluation.listening.FeatureCache`], *optional*): Where outputs are kept.
+        metrics (`Sequence[str]`, *optional*): Some of `METRICS`; by default all that the networks allow.
+        fad_network (`str`, *optional*):
+            `"classifier"` or `"clap"`: whose features the two distances and diversity are of. By default the
+            classifier's if there is one.
+        allow_singular (`bool`, defaults to `False`): Whether the distance is computed of too few clips, too.
+        num_splits (`int`, defaults to 1): See [`~audiolcm_diffusers.evaluation.scores.inception_score`].
+        num_resamples (`int`, defaults to 200): See [`~audiolcm_diffusers.evaluation.bootstrap.bootstrap`].
+        seed (`int`, defaults to 0): Of the bootstrap.
+        batch_size (`int`, defaults to 8): Sounds that a network hears at a time.
+        captions (`Sequence[str]`): Of the references, for `acc`, which needs some that are classes of the classifier,
+            and for `diversity`, which needs some that occur twice or several takes.
+        takes (`int`, defaults to 1): Sounds of each caption that there are at least, for `diversity`.
+
+    Raises:
+        ValueError: If there is no network, or one is missing for a metric.
+    """
+
+    def __init__(
+        self,
+        classifier,
+        clap,
+        cache=None,
+        metrics=None,
+        fad_network=None,
+        allow_singular=False,
+        num_splits=1,
+        num_resamples=200,
+        seed=0,
+        batch_size=8,
+        captions=(),
+        takes=1,
+    ):
+        super().__init__(classifier, clap, cache, batch_size)
+        self.fad_network = fad_network or next(iter(self.networks), None)
+        labels = [] if classifier is None else classifier.labels
+        self._class_of = {index: labels.index(caption) for index, caption in enumerate(captions) if caption in labels}
+        self.captions, self.takes = list(captions), takes
+        several = bool(captions) and (takes > 1 or len(set(captions)) < len(captions))
+        self.metrics, self.left_out = pick_metrics(
+            self.networks, metrics, self.fad_network, bool(self._class_of), several
+        )
+        self.allow_singular, self.num_splits = allow_singular, num_splits
+        self.num_resamples, self.seed = num_resamples, seed
+
+    def describe(self):
+        r"""`dict`: What the protocol records: the networks, the metrics' settings and the bootstrap's."""
+        settings = {
+            "fad": {"features": self.fad_network, "allow_singular": self.allow_singular},
+            "kad": {
+                "features": self.fad_network,
+                "estimator": "unbiased MMD^2",
+                "kernel": "gaussian",
+                "bandwidth": "median distance of the references",
+                "scale": SCALE,
+            },
+            "kl": {"direction": "KL(reference || generated)", "pairs": "each sound and the clip whose caption it has"},
+            "is": {"num_splits": self.num_splits},
+            "clap": {"measure": "cosine"},
+            "acc": {"num_clips": len(self._class_of)},
+            "diversity": {
+                "features": self.fad_network,
+                "measure": "mean Euclidean distance of two sounds of one caption",
+                "takes": self.takes,
+            },
+        }
+        return {
+            "networks": {kind: network.describe() for kind, network in self.networks.items()},
+            "metrics": {name: settings[name] for name in self.metrics},
+            "bootstrap": {"num_resamples": self.num_resamples, "confidence": CONFIDENCE, "seed": self.seed},
+        }
+
+    def check(self, num_clips):
+        r"""
+        Refuse what the metrics cannot be computed of, before any sound is made.
+
+        Args:
+            num_clips (`int`): References.
+
+        Raises:
+            ValueError: If they are too few.
+        """
+        if num_clips < 4:
+            raise ValueError(f"Expected at least 4 clips, two in each half of the references, got {num_clips}.")
+        if "is" in self.metrics and num_clips < self.num_splits:
+            raise ValueError(
+                f"Expected no more splits of the inception score than clips, {num_clips}, got {self.num_splits}."
+            )
+        if "fad" in self.metrics and not self.allow_singular:
+            # The control of real clips against real ones has half of them on either side.
+            dim = self.networks[self.fad_network].dim
+            if num_clips // 2 <= dim:
+                raise ValueError(
+                    f"FAD of features of {dim} dimensions needs at least {2 * (dim + 1)} clips, {dim + 1} in each "
+                    f"half of the references, for covariances of full rank; got {num_clips}. `allow_singular` "
+                    "computes it nevertheless; KAD needs two clips in each half."
+                )
+
+    def estimates(self, references=None, sounds=None, texts=None, further=None, further_captions=()):
+        r"""
+        All metrics for which there is what they need.
+
+        Args:
+            references (`dict`, *optional*): What the networks say of the references, for `fad`, `kad` and `kl`.
+            sounds (`dict`, *optional*): What they say of the sounds; row `i` belongs to reference `i`.
+            texts (`torch.Tensor` of shape `(num_clips, dim)`, *optional*): Embedded captions, for `clap`.
+            further (`dict`, *optional*): What the networks say of further takes, which count for `diversity` alone.
+            further_captions (`Sequence[str]`): Of these.
+
+        Returns:
+            `dict[str, dict]`: `value`, `low` and `high` end of its interval, and `num_clips` of each metric;
+            `num_prompts` of `diversity`, whose interval is over captions.
+
+        Raises:
+            ValueError: If FAD has too few clips.
+        """
+        found = {}
+        if "fad" in self.metrics and references is not None:
+            found["fad"] = self._fad(references[self.fad_network]["features"], sounds[self.fad_network]["features"])
+        if "kad" in self.metrics and references is not None:
+            found["kad"] = self._kad(references[self.fad_network]["features"], sounds[self.fad_network]["features"])
+        if "kl" in self.metrics and references is not None:
+            found["kl"] = self._kl(references["classifier"]["logits"], sounds["classifier"]["logits"])
+        if "is" in self.metrics:
+            logits, head = sounds["classifier"]["logits"], self.networks["classifier"].head
+            found["is"] = self._estimate(
+                lambda indices: inception_score(logits[indices], head, self.num_splits), logits.shape[0]
+            )
+        if "clap" in self.metrics and texts is not None:
+            found["clap"] = self._mean(clap_scores(sounds["clap"]["features"], texts))
+        if "acc" in self.metrics:
+            found["acc"] = self._acc(sounds["classifier"]["logits"])
+        if "diversity" in self.metrics:
+            features, captions = sounds[self.fad_network]["features"], self.captions
+            if further is not None:
+                features = torch.cat([features, further[self.fad_network]["features"]])
+                captions = [*captions, *further_captions]
+            distances = list(distances_by_caption(features, captions).values())
+            if distances:
+                found["diversity"] = mean_over_prompts(distances, self.num_resamples, self.seed, CONFIDENCE)
+        return found
+
+    def real_against_real(self, references, texts, captions):
+        r"""
+        The metrics of the references themselves: `fad` and `kad` of one half against the other, `kl` of pairs of clips
+        of one caption, from both halves; the others of all.
+
+        Args:
+            references (`dict`): What the networks say of the references.
+            texts (`torch.Tensor` of shape `(num_clips, dim)`, *optional*): Their embedded captions.
+            captions (`Sequence[str]`): Their captions.
+
+        Returns:
+            `dict[str, dict]`: As [`Judge.estimates`]; without `kl` and `diversity` where no caption occurs twice.
+        """
+        first, second, pairs = halves(captions, self.seed)
+        found = self.estimates(sounds=references, texts=texts)
+        size = min(len(first), len(second))
+        if "fad" in self.metrics:
+            features = references[self.fad_network]["features"]
+            found["fad"] = self._fad(features[first[:size]], features[second[:size]])
+        if "kad" in self.metrics:
+            features = references[self.fad_network]["features"]
+            # One kernel for the whole table: that of all references, not of a half.
+            bandwidth = median_distance(features)
+            found["kad"] = self._kad(features[first[:size]], features[second[:size]], bandwidth)
+        if "kl" in self.metrics and pairs:
+            logits = references["classifier"]["logits"]
+            found["kl"] = self._kl(logits[[pair[0] for pair in pairs]], logits[[pair[1] for pair in pairs]])
+        return {name: found[name] for name in self.metrics if name in found}
+
+    def shuffled(self, references, texts, captions):
+        r"""
+        `kl`, `clap` and `acc` of references that stand in for sounds of each other's captions; the other metrics do
+        not see captions.
+
+        Args:
+            references, texts, captions: As for [`Judge.real_against_real`].
+
+        Returns:
+            `dict[str, dict]`: As [`Judge.estimates`]; empty where more than half of the captions are the same.
+        """
+        others = other_captions(captions, self.seed)
+        found = {}
+        if others is not None and "kl" in self.metrics:
+            logits = references["classifier"]["logits"]
+            found["kl"] = self._kl(logits, logits[others])
+        if others is not None and "clap" in self.metrics:
+            found["clap"] = self._mean(clap_scores(references["clap"]["features"][others], texts))
+        if others is not None and "acc" in self.metrics:
+            found["acc"] = self._acc(references["classifier"]["logits"][others])
+        return found
+
+    def _acc(self, logits):
+        named = logits[list(self._class_of)].argmax(dim=1)
+        return self._mean((named == torch.tensor(list(self._class_of.values()))).double())
+
+    def _kl(self, references, sounds):
+        return self._mean(kl_divergences(references, sounds, self.networks["classifier"].head))
+
+    def _fad(self, references, sounds):
+        if not self.allow_singular:
+            check_num_clips(references.shape[0], references.shape[1])
+        return self._estimate(
+            lambda indices: frechet_distance_of_features(references[indices], sounds[indices]), references.shape[0]
+        )
+
+    def _kad(self, references, sounds, bandwidth=None):
+        # Of draws, too, the kernel is that of all references.
+        return self._estimate(KernelAudioDistance(references, sounds, bandwidth), references.shape[0])
+
+    def _mean(self, scores):
+        return self._estimate(lambda indices: float(scores[indices].mean()), scores.shape[0])
+
+    def _estimate(self, statistic, num_clips):
+        def of(indices):
+            return statistic(torch.from_numpy(indices))
+
+        value, low, high = bootstrap(of, num_clips, self.num_resamples, self.seed, CONFIDENCE)
+        return {"value": value, "low": low, "high": high, "num_clips": num_clips}
+
+
+def pick_metrics(networks, wanted, fad_network, captions_are_classes=False, several_sounds=False):
+    r"""
+    Decide which metrics are computed.
+
+    Args:
+        networks (`Mapping[str, Network]`): Of the keys `"classifier"` and `"clap"`, those that there are.
+        wanted (`Sequence[str]`, *optional*): Some of `METRICS`; `None` for all that can be computed.
+        fad_network (`str`, *optional*): Whose features FAD, KAD and diversity are of.
+        captions_are_classes (`bool`, defaults to `False`): Whether some captions are classes of the classifier.
+        several_sounds (`bool`, defaults to `False`): Whether there are several sounds of some captions.
+
+    Returns:
+        `tuple[list[str], dict[str, str]]`: Metrics in the order of `METRICS`, and why the others are left out.
+
+    Raises:
+        ValueError: If a metric that is wanted lacks its network, or none can be computed.
+    """
+    if not networks:
+        raise ValueError(
+            "Expected a network to judge by: `classifier` for fad, kad, kl and is, `clap` for clap, fad and kad."
+        )
+    if fad_network not in networks:
+        raise ValueError(f"Expected `{fad_network}`, whose features FAD is to be of.")
+    needs = {"fad": fad_network, "kad": fad_network, "clap": "clap", "diversity": fad_network}
+    unknown = set(wanted or ()) - set(METRICS)
+    if unknown:
+        raise ValueError(f"Expected metrics among {', '.join(METRICS)}, got {', '.join(sorted(unknown))}.")
+    left_out = {}
+    for name in METRICS:
+        if wanted is not None and name not in wanted:
+            left_out[name] = "not asked for"
+        elif (needed := needs.get(name, "classifier")) not in networks:
+            if wanted is not None:
+                raise ValueError(f"The metric {name} needs a network: name it with `{needed}`.")
+            left_out[name] = f"no --{needed}"
+        elif name == "acc" and not captions_are_classes:
+            if wanted is not None:
+                raise ValueError("The metric acc needs captions that are classes of the classifier; there is none.")
+            left_out[name] = "no caption is a class of the classifier"
+        elif name == "diversity" and not several_sounds:
+            if wanted is not None:
+                raise ValueError(
+                    "The metric diversity needs several sounds of a caption: captions that occur twice, or `takes` of "
+                    "at least 2."
+                )
+            left_out[name] = "no caption occurs twice, and one take of each is made"
+    return [name for name in METRICS if name not in left_out], left_out
