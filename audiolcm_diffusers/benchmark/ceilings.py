@@ -67,6 +67,7 @@ def measure_ceilings(
     matrix_size: int | None = None,
     copy_bytes: int | None = None,
     repeats: int = 5,
+    clock: str = "wall",
 ) -> Ceilings:
     r"""
     Measure what a device reaches, with as many threads and in such a mode (TF32) as torch is set to: the best of some
@@ -80,6 +81,7 @@ def measure_ceilings(
         copy_bytes (`int`, *optional*): Bytes that are copied; 256 MiB on a CPU, 1 GiB on CUDA. What fits into a cache
             is copied faster than memory is.
         repeats (`int`, defaults to 5): How often each is timed, after once that does not count.
+        clock (`str`, defaults to `"wall"`): See [`~audiolcm_diffusers.benchmark.clock.Clock`].
 
     Returns:
         [`Ceilings`].
@@ -112,7 +114,9 @@ def measure_ceilings(
             copied.copy_(source)
 
     with torch.no_grad():
-        laps = take_turns(Clock(device), {"matmul": multiply, "copy": copy}, 1 + repeats, prepare=lambda index: None)
+        laps = take_turns(
+            Clock(device, clock), {"matmul": multiply, "copy": copy}, 1 + repeats, prepare=lambda index: None
+        )
     least_s = {name: min(lap.time_ms for lap in timed[1:]) / 1000 / num_calls for name, timed in laps.items()}
     return Ceilings(
         str(device),
