@@ -6,15 +6,9 @@ import torch
 
 from audiolcm_diffusers import LLaMATransformer1DModel
 from audiolcm_diffusers.consistency import guidance_embedding
-from audiolcm_diffusers.models.transformer_llama_1d import (
-    LLaMALayerNorm,
-    LLaMALearnedPosEmbed,
-    LLaMARMSNorm,
-    LLaMARotaryPosEmbed,
-    gelu_inner_dim,
-    rotate_pairs,
-    swiglu_inner_dim,
-)
+from audiolcm_diffusers.models.llama_norms import LLaMALayerNorm, LLaMARMSNorm
+from audiolcm_diffusers.models.llama_positions import LLaMALearnedPosEmbed, LLaMARotaryPosEmbed, rotate_pairs
+from audiolcm_diffusers.models.transformer_llama_1d import gelu_inner_dim, swiglu_inner_dim
 
 
 NUM_TOKENS = 7
