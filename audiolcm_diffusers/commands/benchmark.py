@@ -1,11 +1,10 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """`audiolcm benchmark`: speed and memory. Each subject has options of its own."""
 
-import argparse
 from dataclasses import fields
 
 from ..benchmark.options import CLOCKS, MIXED_PRECISIONS, SIZES, VARIANTS, TrainingOptions, check_options
-from .generate import count, finite, seconds, seed
+from .generate import count, positive, seconds, seed
 from .loading import pick_device
 
 
@@ -77,7 +76,7 @@ def register(subparsers):
         "--mfu", action="store_true", help="share of the card's peak that is used; on CUDA, with --peak-tflops"
     )
     training.add_argument(
-        "--peak-tflops", type=tflops, metavar="X", help="the card's peak at the precision of the step, for --mfu"
+        "--peak-tflops", type=positive, metavar="X", help="the card's peak at the precision of the step, for --mfu"
     )
     training.add_argument("--seed", type=seed, default=0, metavar="N", help="of weights, data and draws (default: 0)")
     training.add_argument("--json", action="store_true", help="print one JSON document")
@@ -119,11 +118,3 @@ def training_options(args):
 def flag(name):
     r"""The flag that sets an option of [`TrainingOptions`]."""
     return "--mfu" if name == "peak_tflops" else f"--{name.removesuffix('_s').replace('_', '-')}"
-
-
-def tflops(text):
-    r"""A positive number, for argparse."""
-    value = finite(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
-    return value

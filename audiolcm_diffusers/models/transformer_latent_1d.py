@@ -15,6 +15,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import apply_lora_scale
 from torch import nn
 
+from .gradient_checkpointing import run_block
 from .transformer_inputs import check_transformer_inputs, expand_timestep
 
 
@@ -27,9 +28,9 @@ class LatentTransformer1DModel(
     r"""
     A transformer that predicts from noisy latents, a timestep and text.
 
-    A class of these calls `_add_time_embedding` when it is built, has `transformer_blocks`, and makes the prediction in
-    `_denoise`, of latents, the embedded timestep and guidance, text, a boolean mask or `None`, and `attention_kwargs`.
-    Its config has `in_channels`, `cross_attention_dim` and `time_cond_proj_dim`.
+    A class of these calls `_add_time_embedding` when it is built, has `transformer_blocks`, and makes the prediction
+    in `_denoise`, of latents, the embedded timestep and guidance, text, a boolean mask or `None`, and
+    `attention_kwargs`. Its config has `in_channels`, `cross_attention_dim` and `time_cond_proj_dim`.
     """
 
     _supports_gradient_checkpointing = True
@@ -123,10 +124,7 @@ class LatentTransformer1DModel(
 
     def _run_blocks(self, hidden_states: torch.Tensor, *args) -> torch.Tensor:
         for block in self.transformer_blocks:
-            if torch.is_grad_enabled() and self.gradient_checkpointing:
-                hidden_states = self._gradient_checkpointing_func(block, hidden_states, *args)
-            else:
-                hidden_states = block(hidden_states, *args)
+            hidden_states = run_block(self, block, hidden_states, *args)
         return hidden_states
 
 
