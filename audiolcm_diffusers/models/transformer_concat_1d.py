@@ -11,7 +11,7 @@ from diffusers.models.attention import AttentionModuleMixin
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 from torch import nn
 
-from .transformer_latent_1d import LatentTransformer1DModel, check_positive, register_block
+from .transformer_latent_1d import LatentTransformer1DModel, register_block
 
 
 BLOCK_NORM_GROUPS = 32
@@ -270,16 +270,6 @@ class ConcatTransformer1DModel(LatentTransformer1DModel):
         max_position_embeddings: int = 1000,
     ):
         super().__init__()
-        check_positive(
-            in_channels=in_channels,
-            out_channels=out_channels,
-            num_layers=num_layers,
-            num_attention_heads=num_attention_heads,
-            attention_head_dim=attention_head_dim,
-            cross_attention_dim=cross_attention_dim,
-            time_cond_proj_dim=time_cond_proj_dim,
-            max_position_embeddings=max_position_embeddings,
-        )
         dim = num_attention_heads * attention_head_dim
         if dim % BLOCK_NORM_GROUPS != 0:
             raise ValueError(

@@ -31,6 +31,9 @@ class LatentTransformer1DModel(
     A class of these calls `_add_time_embedding` when it is built, has `transformer_blocks`, and makes the prediction
     in `_denoise`, of latents, the embedded timestep and guidance, text, a boolean mask or `None`, and
     `attention_kwargs`. Its config has `in_channels`, `cross_attention_dim` and `time_cond_proj_dim`.
+
+    Raises:
+        ValueError: If a number of the config is not positive.
     """
 
     _supports_gradient_checkpointing = True
@@ -39,6 +42,9 @@ class LatentTransformer1DModel(
 
     def __init__(self):
         super().__init__()
+        for name, value in self.config.items():
+            if type(value) in (int, float) and value <= 0:
+                raise ValueError(f"Expected {name} > 0, got {name}={value}.")
         self.gradient_checkpointing = False
 
     def _add_time_embedding(self, dim: int, time_cond_proj_dim: int | None) -> None:
@@ -133,15 +139,3 @@ def register_block(block_class: type[nn.Module]) -> type[nn.Module]:
     metadata = TransformerBlockMetadata(return_hidden_states_index=0, return_encoder_hidden_states_index=None)
     TransformerBlockRegistry.register(block_class, metadata)
     return block_class
-
-
-def check_positive(**sizes: float | None) -> None:
-    r"""
-    Refuse sizes that are not positive; `None` stands for a default.
-
-    Raises:
-        ValueError: Naming the size and its value.
-    """
-    for name, value in sizes.items():
-        if value is not None and value <= 0:
-            raise ValueError(f"Expected {name} > 0, got {name}={value}.")

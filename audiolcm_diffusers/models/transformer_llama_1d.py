@@ -14,7 +14,7 @@ from torch import nn
 from .llama_attention import LLaMAAttention
 from .llama_norms import LLaMALayerNorm, LLaMARMSNorm
 from .llama_positions import LLaMALearnedPosEmbed, LLaMARotaryPosEmbed
-from .transformer_latent_1d import LatentTransformer1DModel, check_positive, register_block
+from .transformer_latent_1d import LatentTransformer1DModel, register_block
 
 
 QK_NORMS = (None, "layer_norm", "layer_norm_across_heads")
@@ -220,23 +220,6 @@ class LLaMATransformer1DModel(LatentTransformer1DModel):
         norm_type: str = "rms_norm",
     ):
         super().__init__()
-        check_positive(
-            in_channels=in_channels,
-            out_channels=out_channels,
-            num_layers=num_layers,
-            num_attention_heads=num_attention_heads,
-            attention_head_dim=attention_head_dim,
-            num_key_value_heads=num_key_value_heads,
-            cross_attention_dim=cross_attention_dim,
-            time_cond_proj_dim=time_cond_proj_dim,
-            rope_theta=rope_theta,
-            rope_scaling_factor=rope_scaling_factor,
-            rope_ntk_factor=rope_ntk_factor,
-            norm_eps=norm_eps,
-            ffn_dim_multiplier=ffn_dim_multiplier,
-            multiple_of=multiple_of,
-            num_positions=num_positions,
-        )
         for name, value, known in (
             ("qk_norm", qk_norm, QK_NORMS),
             ("position_embedding", position_embedding, POSITION_EMBEDDINGS),
