@@ -13,6 +13,9 @@ import pytest
 import torch
 from safetensors import safe_open
 
+import audiolcm_diffusers
+from audiolcm_diffusers.consistency import guidance_embedding
+
 
 REFERENCES = Path(__file__).parent / "references"
 
@@ -29,6 +32,15 @@ def seeded(build):
             if not parameter.detach().any():
                 torch.nn.init.normal_(parameter, std=0.1)
     return module
+
+
+def maker(name, **defaults):
+    """`make(**config)`: builds a class of this package as [`seeded`] does, of these arguments and those given then."""
+
+    def make(**config) -> torch.nn.Module:
+        return seeded(lambda: getattr(audiolcm_diffusers, name)(**{**defaults, **config}))
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +80,18 @@ def load_reference(references):
         for drawn in json.loads(metadata.get("weights", "[]")):
             tensors |= draw_reference_weights(**drawn)
         return tensors, json.loads(metadata["config"])
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def load_weights(load_reference):
+    """`load_weights(name, prefix="")`: the published weights of a reference file, and the `config` beside them."""
+
+    def load(name: str, prefix: str = "") -> tuple[dict[str, torch.Tensor], dict]:
+        tensors, config = load_reference(name)
+        own = {key.removeprefix("weights."): tensor for key, tensor in tensors.items() if key.startswith("weights.")}
+        return {prefix + key: tensor for key, tensor in own.items()}, config
 
     return load
 
@@ -132,86 +156,76 @@ def make_t5():
 @pytest.fixture
 def make_projection():
     """`make_projection()`: a `CLAPProjection` from width 12 to 16."""
-    from audiolcm_diffusers import CLAPProjection
-
-    return lambda: seeded(lambda: CLAPProjection(in_features=12, out_features=TEXT_WIDTH))
+    return maker("CLAPProjection", in_features=12, out_features=TEXT_WIDTH)
 
 
 @pytest.fixture
 def make_llama_transformer():
     """`make_llama_transformer(**config)`: a `LLaMATransformer1DModel`, a student by default."""
-    from audiolcm_diffusers import LLaMATransformer1DModel
-
-    def make(**config) -> LLaMATransformer1DModel:
-        defaults = {
-            "in_channels": 4,
-            "num_layers": 2,
-            "num_attention_heads": 2,
-            "attention_head_dim": 8,
-            "cross_attention_dim": TEXT_WIDTH,
-            "time_cond_proj_dim": 256,
-            "multiple_of": 8,
-        }
-        return seeded(lambda: LLaMATransformer1DModel(**{**defaults, **config}))
-
-    return make
+    return maker(
+        "LLaMATransformer1DModel",
+        in_channels=4,
+        num_layers=2,
+        num_attention_heads=2,
+        attention_head_dim=8,
+        cross_attention_dim=TEXT_WIDTH,
+        time_cond_proj_dim=256,
+        multiple_of=8,
+    )
 
 
 @pytest.fixture
 def make_concat_transformer():
     """`make_concat_transformer(**config)`: a `ConcatTransformer1DModel`, a student by default."""
-    from audiolcm_diffusers import ConcatTransformer1DModel
+    return maker(
+        "ConcatTransformer1DModel",
+        in_channels=4,
+        num_layers=2,
+        num_attention_heads=4,
+        attention_head_dim=8,
+        cross_attention_dim=TEXT_WIDTH,
+        time_cond_proj_dim=256,
+        max_position_embeddings=200,
+    )
 
-    def make(**config) -> ConcatTransformer1DModel:
-        defaults = {
-            "in_channels": 4,
-            "num_layers": 2,
-            "num_attention_heads": 4,
-            "attention_head_dim": 8,
-            "cross_attention_dim": TEXT_WIDTH,
-            "time_cond_proj_dim": 256,
-            "max_position_embeddings": 200,
-        }
-        return seeded(lambda: ConcatTransformer1DModel(**{**defaults, **config}))
 
-    return make
+@pytest.fixture
+def transformer_inputs():
+    """What either transformer is given for two sounds of 13 latent frames, with 6 text tokens."""
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "hidden_states": torch.randn(2, 4, 13, generator=generator),
+        "timestep": torch.tensor([19, 999]),
+        "encoder_hidden_states": torch.randn(2, 6, TEXT_WIDTH, generator=generator),
+        "timestep_cond": guidance_embedding(torch.tensor([0.0, 4.0])),
+    }
 
 
 @pytest.fixture
 def make_vae():
     """`make_vae(**config)`: an `AutoencoderKLMel1D` of 80 mel bins, 4 latent channels and half the frame rate."""
-    from audiolcm_diffusers import AutoencoderKLMel1D
-
-    def make(**config) -> AutoencoderKLMel1D:
-        defaults = {
-            "latent_channels": 4,
-            "base_channels": 8,
-            "channel_multipliers": (1, 2),
-            "layers_per_block": 1,
-            "norm_num_groups": 4,
-            "scaling_factor": 0.5,
-        }
-        return seeded(lambda: AutoencoderKLMel1D(**{**defaults, **config}))
-
-    return make
+    return maker(
+        "AutoencoderKLMel1D",
+        latent_channels=4,
+        base_channels=8,
+        channel_multipliers=(1, 2),
+        layers_per_block=1,
+        norm_num_groups=4,
+        scaling_factor=0.5,
+    )
 
 
 @pytest.fixture
 def make_vocoder():
     """`make_vocoder(**config)`: a `BigVGANVocoder` of hop length 256."""
-    from audiolcm_diffusers import BigVGANVocoder
-
-    def make(**config) -> BigVGANVocoder:
-        defaults = {
-            "upsample_initial_channel": 16,
-            "upsample_rates": (16, 16),
-            "upsample_kernel_sizes": (16, 16),
-            "resblock_kernel_sizes": (3,),
-            "resblock_dilation_sizes": ((1,),),
-        }
-        return seeded(lambda: BigVGANVocoder(**{**defaults, **config}))
-
-    return make
+    return maker(
+        "BigVGANVocoder",
+        upsample_initial_channel=16,
+        upsample_rates=(16, 16),
+        upsample_kernel_sizes=(16, 16),
+        resblock_kernel_sizes=(3,),
+        resblock_dilation_sizes=((1,),),
+    )
 
 
 @pytest.fixture

@@ -90,6 +90,21 @@ def log_mel_spectrogram(
     return torch.log10(torch.clamp(filters @ magnitude, min=LOG_FLOOR))
 
 
+def check_mel(mel, num_mel_bins):
+    r"""
+    Refuse what is no batch of log-mel spectrograms with so many bins, or has no frames.
+
+    Args:
+        mel (`torch.Tensor`): Should be `(batch_size, num_mel_bins, frames)`.
+        num_mel_bins (`int`): Mel bins that a model takes.
+
+    Raises:
+        ValueError: If it is of another shape.
+    """
+    if mel.ndim != 3 or mel.shape[1] != num_mel_bins or mel.shape[-1] == 0:
+        raise ValueError(f"Expected a mel of shape (batch_size, {num_mel_bins}, frames), got {tuple(mel.shape)}.")
+
+
 def multi_resolution_l1(mel, target, scales=(1, 2, 4, 8)):
     r"""
     L1 distance of two log-mel spectrograms at several resolutions.

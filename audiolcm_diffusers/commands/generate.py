@@ -331,12 +331,17 @@ def finite(text):
     return value
 
 
-def seconds(text):
-    r"""A length in seconds, for argparse."""
+def positive(text, what="a number"):
+    r"""A number above 0, for argparse; its message says of what."""
     value = finite(text)
     if value <= 0:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {what} above 0, got {text!r}")
     return value
+
+
+def seconds(text):
+    r"""A length in seconds, for argparse."""
+    return positive(text, "a number of seconds")
 
 
 def count(text):

@@ -7,16 +7,15 @@ from typing import Any
 import torch
 
 from ..models.transformer_concat_1d import ConcatTransformer1DModel
-from .original_weights import Source, build_on_meta, count_modules, load_original_weights, rename, require, shape_of
+from .original_weights import Source, build_on_meta, load_original_weights, rename, shape_of
+from .transformers import TIME_RULES, transformer_sizes
 
 
 WHAT = "concat transformer"
 
 # From this package's names to the published ones.
 RULES = [
-    (r"^time_embedding\.cond_proj\.", "t_embedder.proj_w."),
-    (r"^time_embedding\.linear_1\.", "t_embedder.mlp.0."),
-    (r"^time_embedding\.linear_2\.", "t_embedder.mlp.2."),
+    *TIME_RULES,
     (r"^text_embedder_(\d)\.linear_1\.", r"c\1_embedder.mlp.0."),
     (r"^text_embedder_(\d)\.linear_2\.", r"c\1_embedder.mlp.2."),
     (r"^text_embedder_(\d)\.norm\.", r"c\1_embedder.mlp.3."),
@@ -52,23 +51,12 @@ def concat_transformer_from_original(
         ValueError: If `num_heads` is missing or does not divide the width, or if weights are missing, left over or
             mis-shaped.
     """
-    hidden_size, in_channels, _ = shape_of(state_dict, "proj_in.weight", 3, WHAT)
-    hidden_size = config.get("hidden_size", hidden_size)
-    num_heads = require(config, "num_heads", WHAT)
-    if hidden_size % num_heads != 0:
-        raise ValueError(f"Expected num_heads to divide hidden_size, got {num_heads} for {hidden_size}.")
-    in_channels = config.get("in_channels", in_channels)
-    out_channels = shape_of(state_dict, "final_layer.conv1d.weight", 3, WHAT)[0]
-    guidance = state_dict.get("t_embedder.proj_w.weight")
+    sizes = transformer_sizes(
+        state_dict, config, "final_layer.conv1d.weight", ("c1_embedder.mlp.0.weight", 2), num_dims=3, what=WHAT
+    )
     model = build_on_meta(
         ConcatTransformer1DModel,
-        in_channels=in_channels,
-        out_channels=None if out_channels == in_channels else out_channels,
-        num_layers=config.get("depth", count_modules(state_dict, "blocks")),
-        num_attention_heads=num_heads,
-        attention_head_dim=hidden_size // num_heads,
-        cross_attention_dim=config.get("context_dim", shape_of(state_dict, "c1_embedder.mlp.0.weight", 2, WHAT)[1]),
-        time_cond_proj_dim=None if guidance is None else guidance.shape[-1],
+        **sizes,
         max_position_embeddings=config.get("max_len", shape_of(state_dict, "pos_emb.weight", 2, WHAT)[0]),
     )
     load_original_weights(model, state_dict, lambda name: Source((rename(name, RULES),)), WHAT)

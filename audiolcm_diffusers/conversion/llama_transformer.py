@@ -7,16 +7,15 @@ from typing import Any
 import torch
 
 from ..models.transformer_llama_1d import LLaMATransformer1DModel
-from .original_weights import Source, build_on_meta, count_modules, load_original_weights, rename, require, shape_of
+from .original_weights import Source, build_on_meta, load_original_weights, rename, shape_of
+from .transformers import TIME_RULES, transformer_sizes
 
 
 WHAT = "LLaMA transformer"
 
 # From this package's names to the published ones.
 RULES = [
-    (r"^time_embedding\.cond_proj\.", "t_embedder.proj_w."),
-    (r"^time_embedding\.linear_1\.", "t_embedder.mlp.0."),
-    (r"^time_embedding\.linear_2\.", "t_embedder.mlp.2."),
+    *TIME_RULES,
     (r"^caption_norm\.", "cap_embedder.0."),
     (r"^caption_proj\.", "cap_embedder.1."),
     (r"^norm_out\.linear\.", "final_layer.adaLN_modulation.1."),
@@ -79,29 +78,18 @@ def llama_transformer_from_original(
         ValueError: If `num_heads` is missing or does not divide the width, or if weights are missing, left over or
             mis-shaped.
     """
-    hidden_size, in_channels = shape_of(state_dict, "proj_in.weight", 2, WHAT)
-    hidden_size = config.get("hidden_size", hidden_size)
-    num_heads = require(config, "num_heads", WHAT)
-    if hidden_size % num_heads != 0:
-        raise ValueError(f"Expected num_heads to divide hidden_size, got {num_heads} for {hidden_size}.")
-    head_dim = hidden_size // num_heads
+    sizes = transformer_sizes(
+        state_dict, config, "final_layer.linear.weight", ("cap_embedder.0.weight", 1), num_dims=2, what=WHAT
+    )
+    num_heads, head_dim = sizes["num_attention_heads"], sizes["attention_head_dim"]
     num_kv_heads, rest = divmod(shape_of(state_dict, "blocks.0.attention.wk.weight", 2, WHAT)[0], head_dim)
     if rest != 0 or num_kv_heads == 0 or num_heads % num_kv_heads != 0:
         num_kv_heads = num_heads  # no grouping explains this shape: let it be listed as mis-shaped
-    in_channels = config.get("in_channels", in_channels)
-    out_channels = shape_of(state_dict, "final_layer.linear.weight", 2, WHAT)[0]
-    guidance = state_dict.get("t_embedder.proj_w.weight")
     qk_norm = config.get("qk_norm", "blocks.0.attention.q_norm.weight" in state_dict)
     model = build_on_meta(
         LLaMATransformer1DModel,
-        in_channels=in_channels,
-        out_channels=None if out_channels == in_channels else out_channels,
-        num_layers=config.get("depth", count_modules(state_dict, "blocks")),
-        num_attention_heads=num_heads,
-        attention_head_dim=head_dim,
+        **sizes,
         num_key_value_heads=None if num_kv_heads == num_heads else num_kv_heads,
-        cross_attention_dim=config.get("context_dim", shape_of(state_dict, "cap_embedder.0.weight", 1, WHAT)[0]),
-        time_cond_proj_dim=None if guidance is None else guidance.shape[-1],
         qk_norm="layer_norm" if qk_norm else None,
         rope_scaling_factor=config.get("rope_scaling_factor", 1.0),
         rope_ntk_factor=config.get("ntk_factor", 1.0),

@@ -11,6 +11,9 @@ from diffusers.models.modeling_outputs import AutoencoderKLOutput
 from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
 
+from ..audio.mel import check_mel
+from .gradient_checkpointing import run_block
+
 
 NORM_EPS = 1e-6
 
@@ -166,10 +169,7 @@ class MelEncoder1D(nn.Module):
     def forward(self, hidden_states):
         hidden_states = self.conv_in(hidden_states)
         for block in (*self.down_blocks, self.mid_block):
-            if torch.is_grad_enabled() and self.gradient_checkpointing:
-                hidden_states = self._gradient_checkpointing_func(block, hidden_states)
-            else:
-                hidden_states = block(hidden_states)
+            hidden_states = run_block(self, block, hidden_states)
         return self.conv_out(F.silu(self.norm_out(hidden_states)))
 
 
@@ -215,10 +215,7 @@ class MelDecoder1D(nn.Module):
     def forward(self, hidden_states):
         hidden_states = self.conv_in(hidden_states)
         for block in (self.mid_block, *self.up_blocks):
-            if torch.is_grad_enabled() and self.gradient_checkpointing:
-                hidden_states = self._gradient_checkpointing_func(block, hidden_states)
-            else:
-                hidden_states = block(hidden_states)
+            hidden_states = run_block(self, block, hidden_states)
         return self.conv_out(F.silu(self.norm_out(hidden_states)))
 
 
@@ -357,10 +354,7 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
         Raises:
             ValueError: If `x` is not of the shape above or has no frames.
         """
-        if x.ndim != 3 or x.shape[1] != self.config.in_channels or x.shape[-1] == 0:
-            raise ValueError(
-                f"Expected a mel of shape (batch_size, {self.config.in_channels}, frames), got {tuple(x.shape)}."
-            )
+        check_mel(x, self.config.in_channels)
         if self.use_slicing and x.shape[0] > 1:
             moments = torch.cat([self._encode(part) for part in x.split(1)])
         else:

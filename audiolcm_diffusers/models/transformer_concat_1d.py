@@ -5,23 +5,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
-from diffusers.loaders import FromOriginalModelMixin, PeftAdapterMixin
+from diffusers.configuration_utils import register_to_config
 from diffusers.models._modeling_parallel import ContextParallelInput, ContextParallelOutput
-from diffusers.models.attention import AttentionMixin, AttentionModuleMixin
+from diffusers.models.attention import AttentionModuleMixin
 from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.cache_utils import CacheMixin
-from diffusers.models.embeddings import TimestepEmbedding, Timesteps
-from diffusers.models.modeling_outputs import Transformer2DModelOutput
-from diffusers.models.modeling_utils import ModelMixin
-from diffusers.utils import apply_lora_scale
 from torch import nn
 
-from .transformer_inputs import check_transformer_inputs, expand_timestep
+from .transformer_latent_1d import LatentTransformer1DModel, register_block
 
 
-TIMESTEP_CHANNELS = 256
 BLOCK_NORM_GROUPS = 32
 OUT_NORM_GROUPS = 16
 LATENT_KERNEL_SIZE = 5
@@ -173,6 +165,7 @@ class ConcatTextEmbedder(nn.Module):
         return self.norm(self.linear_2(hidden_states))
 
 
+@register_block
 class ConcatTransformer1DBlock(nn.Module):
     r"""
     GroupNorm, convolution, twice self-attention, convolutional feed-forward, convolution, all around a residual.
@@ -222,15 +215,17 @@ class ConcatTransformer1DBlock(nn.Module):
         return residual + self.proj_out(hidden_states.transpose(1, 2))
 
 
-class ConcatTransformer1DModel(
-    ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin, FromOriginalModelMixin, CacheMixin
-):
+class ConcatTransformer1DModel(LatentTransformer1DModel):
     r"""
     The transformer of the released AudioLCM checkpoint (arXiv:2406.00356).
 
     It runs over one sequence, `[timestep, first text stream, second text stream, latent frames]`, with a learned
     table of absolute positions. Both text streams have the same number of tokens (77 as published) and arrive
-    concatenated: the first half of `encoder_hidden_states` is the first stream.
+    concatenated: the first half of `encoder_hidden_states` is the first stream. An odd number of tokens is refused,
+    and so is a sequence that is longer than the table.
+
+    A masked token's embedding is zero and nothing attends to it. Its place remains, so that group norms and
+    convolutions count it: masking is not the same as a shorter text. The released model was trained without masks.
 
     Args:
         in_channels (`int`, defaults to 20): Channels of the latents.
@@ -249,12 +244,9 @@ class ConcatTransformer1DModel(
         ValueError: If a size is not positive, or the width is no multiple of 32.
     """
 
-    _supports_gradient_checkpointing = True
     _no_split_modules = ["ConcatTransformer1DBlock"]
     _repeated_blocks = ["ConcatTransformer1DBlock"]
     _skip_layerwise_casting_patterns = ["time_embedding", "position_embedding", "norm"]
-    # Guidance embeddings differ in digits that half precision does not have.
-    _keep_in_fp32_modules = ["time_embedding"]
     # Group norms and convolutions see the whole sequence, so that ranks share the attentions alone.
     _cp_plan = {
         f"transformer_blocks.*.{name}": plan
@@ -278,18 +270,6 @@ class ConcatTransformer1DModel(
         max_position_embeddings: int = 1000,
     ):
         super().__init__()
-        for name, value in {
-            "in_channels": in_channels,
-            "out_channels": out_channels,
-            "num_layers": num_layers,
-            "num_attention_heads": num_attention_heads,
-            "attention_head_dim": attention_head_dim,
-            "cross_attention_dim": cross_attention_dim,
-            "time_cond_proj_dim": time_cond_proj_dim,
-            "max_position_embeddings": max_position_embeddings,
-        }.items():
-            if value is not None and value <= 0:
-                raise ValueError(f"Expected {name} > 0, got {name}={value}.")
         dim = num_attention_heads * attention_head_dim
         if dim % BLOCK_NORM_GROUPS != 0:
             raise ValueError(
@@ -299,8 +279,7 @@ class ConcatTransformer1DModel(
         self.out_channels = in_channels if out_channels is None else out_channels
 
         self.proj_in = nn.Conv1d(in_channels, dim, LATENT_KERNEL_SIZE, padding=LATENT_KERNEL_SIZE // 2)
-        self.time_proj = Timesteps(TIMESTEP_CHANNELS, flip_sin_to_cos=True, downscale_freq_shift=0)
-        self.time_embedding = TimestepEmbedding(TIMESTEP_CHANNELS, dim, cond_proj_dim=time_cond_proj_dim)
+        self._add_time_embedding(dim, time_cond_proj_dim)
         self.text_embedder_1 = ConcatTextEmbedder(cross_attention_dim, dim)
         self.text_embedder_2 = ConcatTextEmbedder(cross_attention_dim, dim)
         self.position_embedding = nn.Embedding(max_position_embeddings, dim)
@@ -310,72 +289,42 @@ class ConcatTransformer1DModel(
         self.norm_out = nn.GroupNorm(OUT_NORM_GROUPS, dim, eps=1e-5)
         self.proj_out = nn.Conv1d(dim, self.out_channels, kernel_size=1)
 
-        self.gradient_checkpointing = False
-
     @torch.no_grad()
     def initialize_weights(self) -> None:
         r"""
         Weights to train from, as published: the blocks' last convolutions at zero, so that blocks are the identity.
-        Call it before training from scratch; the constructor leaves every weight random.
-
-        The guidance projection starts at zero too: a student that takes over a teacher's weights predicts what the
-        teacher does, whatever the guidance, until it learns otherwise.
+        Call it before training from scratch; the constructor leaves every weight random. The guidance projection
+        starts at zero too, see [`LatentTransformer1DModel.initialize_weights`].
         """
+        super().initialize_weights()
         for block in self.transformer_blocks:
             nn.init.zeros_(block.proj_out.weight)
             nn.init.zeros_(block.proj_out.bias)
-        if self.time_embedding.cond_proj is not None:
-            nn.init.zeros_(self.time_embedding.cond_proj.weight)
 
-    @apply_lora_scale("attention_kwargs")
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        timestep: torch.Tensor | float,
-        encoder_hidden_states: torch.Tensor,
-        encoder_attention_mask: torch.Tensor | None = None,
-        timestep_cond: torch.Tensor | None = None,
-        attention_kwargs: dict[str, Any] | None = None,
-        return_dict: bool = True,
-    ) -> Transformer2DModelOutput | tuple[torch.Tensor]:
-        r"""
-        Args:
-            hidden_states (`torch.Tensor` of shape `(batch_size, in_channels, num_frames)`): Noisy latents.
-            timestep (`int`, `float` or `torch.Tensor` of shape `()`, `(1,)` or `(batch_size,)`):
-                Training timestep, in `[0, num_train_timesteps)`.
-            encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`):
-                Tokens of both text streams, one stream after the other, each with `num_tokens / 2`.
-            encoder_attention_mask (`torch.Tensor` of shape `(batch_size, num_tokens)`, *optional*):
-                Boolean or 0/1 integer, true where a token is seen. What stands at a masked token has no influence:
-                its embedding is zero and nothing attends to it. Its place remains, so that group norms and
-                convolutions count it: masking is not the same as a shorter text. The released model was trained
-                without masks.
-            timestep_cond (`torch.Tensor` of shape `(batch_size, time_cond_proj_dim)`, *optional*):
-                Guidance embedding, see [`~audiolcm_diffusers.consistency.guidance_embedding`]. Without, its term is
-                left out, which is not the same as embedding `w = 0`.
-            attention_kwargs (`dict`, *optional*):
-                `scale` multiplies the LoRA layers; everything else goes to the attention processors.
-            return_dict (`bool`, defaults to `True`): Whether to return an output object instead of a tuple.
-
-        Returns:
-            [`~diffusers.models.modeling_outputs.Transformer2DModelOutput`] or `tuple`: `sample`, of shape
-            `(batch_size, out_channels, num_frames)`.
-
-        Raises:
-            ValueError: If a shape or dtype does not fit, the number of tokens is odd, the sequence is longer than
-                the position table, or the model has no guidance embedding for `timestep_cond`.
-        """
-        check_transformer_inputs(
-            hidden_states,
-            encoder_hidden_states,
-            encoder_attention_mask,
-            timestep_cond,
-            in_channels=self.config.in_channels,
-            cross_attention_dim=self.config.cross_attention_dim,
-            time_cond_proj_dim=self.config.time_cond_proj_dim,
-        )
+    def _denoise(self, hidden_states, temb, encoder_hidden_states, encoder_attention_mask, attention_kwargs):
         batch_size, _, num_frames = hidden_states.shape
-        num_tokens = encoder_hidden_states.shape[1]
+        length = self._check_length(encoder_hidden_states.shape[1], num_frames)
+        streams = encoder_hidden_states.chunk(2, dim=1)
+        text_tokens = torch.cat([self.text_embedder_1(streams[0]), self.text_embedder_2(streams[1])], dim=1)
+        attention_mask = None
+        if encoder_attention_mask is not None:
+            # `masked_fill`, not a product: what stands at a masked token may be anything, NaN included.
+            text_tokens = text_tokens.masked_fill(~encoder_attention_mask.unsqueeze(-1), 0.0)
+            attention_mask = torch.cat(
+                [
+                    encoder_attention_mask.new_ones(batch_size, 1),
+                    encoder_attention_mask,
+                    encoder_attention_mask.new_ones(batch_size, num_frames),
+                ],
+                dim=1,
+            )[:, None, None, :]
+        frames = self.proj_in(hidden_states).transpose(1, 2)
+        sequence = torch.cat([temb.to(frames.dtype).unsqueeze(1), text_tokens, frames], dim=1)
+        positions = self.position_embedding(torch.arange(length, device=sequence.device))
+        hidden_states = self._run_blocks((sequence + positions).transpose(1, 2), attention_mask, attention_kwargs)
+        return self.proj_out(self.norm_out(hidden_states[:, :, -num_frames:]))
+
+    def _check_length(self, num_tokens, num_frames):
         if num_tokens % 2 != 0:
             raise ValueError(
                 "Expected two text streams of equal length, one after the other, in `encoder_hidden_states`: "
@@ -388,48 +337,4 @@ class ConcatTransformer1DModel(
                 f"long, but this model has {self.config.max_position_embeddings} positions: at most "
                 f"{self.config.max_position_embeddings - 1 - num_tokens} frames fit beside that text."
             )
-
-        time_dtype = self.time_embedding.linear_1.weight.dtype
-        time_token = self.time_embedding(
-            self.time_proj(expand_timestep(timestep, batch_size, hidden_states.device)).to(time_dtype),
-            None if timestep_cond is None else timestep_cond.to(time_dtype),
-        )
-        streams = encoder_hidden_states.chunk(2, dim=1)
-        text_tokens = torch.cat([self.text_embedder_1(streams[0]), self.text_embedder_2(streams[1])], dim=1)
-        attention_mask = None
-        if encoder_attention_mask is not None:
-            encoder_attention_mask = encoder_attention_mask.bool()
-            # `masked_fill`, not a product: what stands at a masked token may be anything, NaN included.
-            text_tokens = text_tokens.masked_fill(~encoder_attention_mask.unsqueeze(-1), 0.0)
-            attention_mask = torch.cat(
-                [
-                    encoder_attention_mask.new_ones(batch_size, 1),
-                    encoder_attention_mask,
-                    encoder_attention_mask.new_ones(batch_size, num_frames),
-                ],
-                dim=1,
-            )[:, None, None, :]
-        frames = self.proj_in(hidden_states).transpose(1, 2)
-        sequence = torch.cat([time_token.to(frames.dtype).unsqueeze(1), text_tokens, frames], dim=1)
-        positions = self.position_embedding(torch.arange(length, device=sequence.device))
-        hidden_states = (sequence + positions).transpose(1, 2)
-
-        for block in self.transformer_blocks:
-            if torch.is_grad_enabled() and self.gradient_checkpointing:
-                hidden_states = self._gradient_checkpointing_func(
-                    block, hidden_states, attention_mask, attention_kwargs
-                )
-            else:
-                hidden_states = block(hidden_states, attention_mask=attention_mask, attention_kwargs=attention_kwargs)
-
-        sample = self.proj_out(self.norm_out(hidden_states[:, :, -num_frames:]))
-
-        if not return_dict:
-            return (sample,)
-        return Transformer2DModelOutput(sample=sample)
-
-
-TransformerBlockRegistry.register(
-    ConcatTransformer1DBlock,
-    TransformerBlockMetadata(return_hidden_states_index=0, return_encoder_hidden_states_index=None),
-)
+        return length

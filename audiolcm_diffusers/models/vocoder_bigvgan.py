@@ -18,6 +18,9 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch.nn.utils import parametrizations, parametrize
 
+from ..audio.mel import check_mel
+from .gradient_checkpointing import run_block
+
 
 SNAKE_EPS = 1e-9
 
@@ -298,19 +301,12 @@ class BigVGANVocoder(ModelMixin, ConfigMixin):
         Raises:
             ValueError: If `mel` is not of the shape above or has no frames.
         """
-        if mel.ndim != 3 or mel.shape[1] != self.config.in_channels or mel.shape[-1] == 0:
-            raise ValueError(
-                f"Expected a mel of shape (batch_size, {self.config.in_channels}, frames), got {tuple(mel.shape)}."
-            )
+        check_mel(mel, self.config.in_channels)
         num_blocks = len(self.config.resblock_kernel_sizes)
         hidden_states = self.conv_in(mel)
         for stage, upsampler in enumerate(self.upsamplers):
             hidden_states = upsampler(hidden_states)
-            outputs = []
-            for block in self.resblocks[stage * num_blocks : (stage + 1) * num_blocks]:
-                if torch.is_grad_enabled() and self.gradient_checkpointing:
-                    outputs.append(self._gradient_checkpointing_func(block, hidden_states))
-                else:
-                    outputs.append(block(hidden_states))
+            blocks = self.resblocks[stage * num_blocks : (stage + 1) * num_blocks]
+            outputs = [run_block(self, block, hidden_states) for block in blocks]
             hidden_states = sum(outputs[1:], outputs[0]) / num_blocks
         return torch.tanh(self.conv_out(self.act_out(hidden_states)))[:, 0]

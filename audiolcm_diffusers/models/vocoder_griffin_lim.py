@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 
-from ..audio.mel import HOP_LENGTH, mel_filters
+from ..audio.mel import HOP_LENGTH, check_mel, mel_filters
 
 
 # Below every magnitude that a log-mel spectrogram tells from silence.
@@ -96,10 +96,7 @@ class GriffinLimVocoder(ModelMixin, ConfigMixin):
         Raises:
             ValueError: If `mel` is not of the shape above or has no frames.
         """
-        if mel.ndim != 3 or mel.shape[1] != self.config.in_channels or mel.shape[-1] == 0:
-            raise ValueError(
-                f"Expected a mel of shape (batch_size, {self.config.in_channels}, frames), got {tuple(mel.shape)}."
-            )
+        check_mel(mel, self.config.in_channels)
         # Phases do not survive half precision, and complex numbers have none on every device.
         with torch.autocast(mel.device.type, enabled=False):
             return self._waveforms(mel.float())

@@ -33,19 +33,12 @@ def grow(tensor, num_rows):
     return torch.cat([tensor, more / tensor.shape[1] ** 0.5])
 
 
-def weights_of(tensors, prefix=""):
-    return {
-        prefix + key.removeprefix("weights."): tensor for key, tensor in tensors.items() if key.startswith("weights.")
-    }
-
-
 @pytest.fixture
-def published(load_reference, make_tokenizer, tmp_path):
+def published(load_weights, make_tokenizer, tmp_path):
     """A folder of small files in the published layout, and the command line that converts them."""
-    transformer, config = load_reference("end_to_end")
-    student = weights_of(transformer)
+    student, config = load_weights("end_to_end")
     student["pos_emb.weight"] = grow(student["pos_emb.weight"], NUM_POSITIONS)
-    text = weights_of(load_reference("text_encoders")[0], "cond_stage_model.")
+    text = load_weights("text_encoders", "cond_stage_model.")[0]
     for key in (
         "cond_stage_model.caption_encoder.base.embeddings.word_embeddings.weight",
         "cond_stage_model.t5_transformer.shared.weight",
@@ -55,7 +48,7 @@ def published(load_reference, make_tokenizer, tmp_path):
         **{f"model.diffusion_model.{key}": torch.zeros_like(weight) for key, weight in student.items()},
         **{f"unet.diffusion_model.{key}": weight for key, weight in student.items()},
         **{f"target_unet.diffusion_model.{key}": torch.zeros_like(weight) for key, weight in student.items()},
-        **weights_of(load_reference("mel_vae")[0], "first_stage_model."),
+        **load_weights("mel_vae", "first_stage_model.")[0],
         **text,
         "scale_factor": torch.tensor(1.5),
         "alphas_cumprod": (1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2)
@@ -77,8 +70,8 @@ def published(load_reference, make_tokenizer, tmp_path):
 
     vocoder = tmp_path / "vocoder"
     vocoder.mkdir()
-    tensors, vocoder_config = load_reference("bigvgan")
-    torch.save({"generator": weights_of(tensors)}, vocoder / "best_netG.pt")
+    generator, vocoder_config = load_weights("bigvgan")
+    torch.save({"generator": generator}, vocoder / "best_netG.pt")
     (vocoder / "args.yml").write_text(yaml.safe_dump({**vocoder_config, "fmin": 125, "fmax": 7600}))
 
     for name, model_type in (("bert", "bert"), ("t5", "t5")):
@@ -118,10 +111,10 @@ def test_converts_to_a_pipeline_that_makes_sound(published, capsys):
     assert (audio == again).all()
 
 
-def test_the_student_is_converted(published, load_reference):
+def test_the_student_is_converted(published, load_weights):
     main(command(published))
     pipe = AudioLCMPipeline.from_pretrained(published / "converted")
-    weights = weights_of(load_reference("end_to_end")[0])
+    weights, _ = load_weights("end_to_end")
     assert torch.equal(pipe.transformer.proj_in.weight, weights["proj_in.weight"])
 
 

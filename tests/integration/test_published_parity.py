@@ -20,21 +20,17 @@ MODULE_TOLERANCE = 1e-5
 END_TO_END_TOLERANCE = 1e-4
 
 
-def weights_of(tensors):
-    return {key.removeprefix("weights."): tensor for key, tensor in tensors.items() if key.startswith("weights.")}
-
-
 @pytest.fixture
-def vae(load_reference):
-    tensors, ddconfig = load_reference("mel_vae")
+def vae(load_weights):
+    weights, ddconfig = load_weights("mel_vae")
     embed_dim = ddconfig.pop("embed_dim")
-    return lambda scale_factor=1.0: mel_vae_from_original(weights_of(tensors), ddconfig, embed_dim, scale_factor)
+    return lambda scale_factor=1.0: mel_vae_from_original(weights, ddconfig, embed_dim, scale_factor)
 
 
 @pytest.fixture
-def vocoder(load_reference):
-    tensors, config = load_reference("bigvgan")
-    weights = weights_of(tensors)
+def vocoder(load_reference, load_weights):
+    tensors, _ = load_reference("bigvgan")
+    weights, config = load_weights("bigvgan")
     for key in [key for key in weights if key.endswith(".act.alpha")]:
         activation = key.removesuffix("act.alpha")
         weights[f"{activation}upsample.filter"] = tensors["filter"]
@@ -77,9 +73,10 @@ def test_bigvgan_agrees(vocoder, load_reference, relative_error):
 
 
 @torch.no_grad()
-def test_text_encoders_agree(load_reference, relative_error):
-    tensors, config = load_reference("text_encoders")
-    bert, projection, t5 = text_encoders_from_original(weights_of(tensors), config["bert"], config["t5"])
+def test_text_encoders_agree(load_reference, load_weights, relative_error):
+    tensors, _ = load_reference("text_encoders")
+    weights, config = load_weights("text_encoders")
+    bert, projection, t5 = text_encoders_from_original(weights, config["bert"], config["t5"])
     prompt_embeds = torch.cat([projection(bert(tensors["clap_input_ids"])[0]), t5(tensors["t5_input_ids"])[0]], dim=1)
     assert relative_error(prompt_embeds, tensors["prompt_embeds"]) < MODULE_TOLERANCE
 
@@ -94,8 +91,9 @@ class GivenNoiseScheduler(LCMAudioScheduler):
         return super().step(model_output, timestep, sample, variance_noise=noise, return_dict=return_dict)
 
 
-def test_end_to_end_agrees(vae, vocoder, load_reference, relative_error):
-    tensors, config = load_reference("end_to_end")
+def test_end_to_end_agrees(vae, vocoder, load_reference, load_weights, relative_error):
+    tensors, _ = load_reference("end_to_end")
+    weights, config = load_weights("end_to_end")
     scheduler = GivenNoiseScheduler(original_inference_steps=config["original_inference_steps"])
     scheduler.noises = tensors["noises"]
     pipe = AudioLCMPipeline(
@@ -105,7 +103,7 @@ def test_end_to_end_agrees(vae, vocoder, load_reference, relative_error):
         text_encoder_2=None,
         tokenizer=None,
         tokenizer_2=None,
-        transformer=concat_transformer_from_original(weights_of(tensors), config["transformer"]),
+        transformer=concat_transformer_from_original(weights, config["transformer"]),
         scheduler=scheduler,
         vocoder=vocoder,
     )

@@ -198,9 +198,9 @@ class TestSingleFile:
     """Published weights in one file, as in a whole checkpoint and on their own."""
 
     @pytest.fixture(params=["concat_transformer", "llama_transformer", "llama_transformer_qknorm_rope"])
-    def published(self, request, load_reference):
-        tensors, config = load_reference(request.param)
-        weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
+    def published(self, request, load_reference, load_weights):
+        tensors, _ = load_reference(request.param)
+        weights, config = load_weights(request.param)
         model_class = ConcatTransformer1DModel if "concat" in request.param else LLaMATransformer1DModel
         cond = tensors.get("guidance_embedding")
         inputs = (tensors["sample"], tensors["timestep"], tensors["encoder_hidden_states"], None, cond)
@@ -240,9 +240,8 @@ class TestSingleFile:
         assert_same(run(loaded), run(model))
 
     @pytest.mark.parametrize("parts", PARTS)
-    def test_published_weights_have_the_published_parts(self, load_reference, make_llama_transformer, tmp_path, parts):
-        tensors, _ = load_reference("llama_transformer")
-        weights = {name.removeprefix("weights."): t for name, t in tensors.items() if name.startswith("weights.")}
+    def test_published_weights_have_the_published_parts(self, load_weights, make_llama_transformer, tmp_path, parts):
+        weights, _ = load_weights("llama_transformer")
         make_llama_transformer(**parts).save_config(tmp_path)
         name, value = next(iter(parts.items()))
         with pytest.raises(ValueError, match=f"the authors' layout need {name}='.*', got {name}='{value}'"):

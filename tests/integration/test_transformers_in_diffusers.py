@@ -9,8 +9,6 @@ from diffusers.hooks import FirstBlockCacheConfig, MagCacheConfig, PyramidAttent
 from diffusers.hooks._helpers import TransformerBlockRegistry
 from diffusers.models.attention_dispatch import attention_backend
 
-from audiolcm_diffusers.consistency import guidance_embedding
-
 
 MASK = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=torch.bool)
 
@@ -39,15 +37,8 @@ def make_transformer(request, make_llama_transformer, make_concat_transformer):
 
 
 @pytest.fixture
-def inputs():
-    generator = torch.Generator().manual_seed(1)
-    return {
-        "hidden_states": torch.randn(2, 4, 13, generator=generator),
-        "timestep": torch.tensor([19, 999]),
-        "encoder_hidden_states": torch.randn(2, 6, 16, generator=generator),
-        "encoder_attention_mask": MASK,
-        "timestep_cond": guidance_embedding(torch.tensor([0.0, 4.0])),
-    }
+def inputs(transformer_inputs):
+    return {**transformer_inputs, "encoder_attention_mask": MASK}
 
 
 @torch.no_grad()

@@ -6,11 +6,8 @@ from audiolcm_diffusers.conversion import concat_transformer_from_original
 
 
 @pytest.fixture
-def original(load_reference):
-    tensors, config = load_reference("concat_transformer")
-    return {
-        key.removeprefix("weights."): tensor for key, tensor in tensors.items() if key.startswith("weights.")
-    }, config
+def original(load_weights):
+    return load_weights("concat_transformer")
 
 
 def test_shares_memory_and_is_in_eval_mode(original):

@@ -6,11 +6,8 @@ from audiolcm_diffusers.conversion import llama_transformer_from_original
 
 
 @pytest.fixture
-def original(load_reference):
-    tensors, config = load_reference("llama_transformer")
-    return {
-        key.removeprefix("weights."): tensor for key, tensor in tensors.items() if key.startswith("weights.")
-    }, config
+def original(load_weights):
+    return load_weights("llama_transformer")
 
 
 def test_the_weights_tell_the_sizes(original):
@@ -47,9 +44,8 @@ def test_guidance_projection_makes_a_student(original):
     assert model.time_embedding.cond_proj.weight.eq(1).all()
 
 
-def test_reads_qk_norm_from_the_weights(load_reference):
-    tensors, config = load_reference("llama_transformer_qknorm_rope")
-    weights = {key.removeprefix("weights."): tensor for key, tensor in tensors.items() if key.startswith("weights.")}
+def test_reads_qk_norm_from_the_weights(load_weights):
+    weights, config = load_weights("llama_transformer_qknorm_rope")
     assert llama_transformer_from_original(weights, {"num_heads": 4}).config.qk_norm == "layer_norm"
     with pytest.raises(ValueError, match="12 left over: .*'blocks.1.attention.q_norm.weight'"):
         llama_transformer_from_original(weights, {**config, "qk_norm": False})

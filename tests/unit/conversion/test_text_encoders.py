@@ -7,9 +7,8 @@ from audiolcm_diffusers.conversion import text_encoders_from_original
 
 
 @pytest.fixture
-def original(load_reference):
-    tensors, config = load_reference("text_encoders")
-    weights = {key.removeprefix("weights."): tensor for key, tensor in tensors.items() if key.startswith("weights.")}
+def original(load_weights):
+    weights, config = load_weights("text_encoders")
     return weights, config["bert"], config["t5"]
 
 

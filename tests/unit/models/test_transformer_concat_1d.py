@@ -11,14 +11,8 @@ NUM_TOKENS = 6
 
 
 @pytest.fixture
-def inputs():
-    generator = torch.Generator().manual_seed(1)
-    return {
-        "hidden_states": torch.randn(2, 4, 13, generator=generator),
-        "timestep": torch.tensor([19, 999]),
-        "encoder_hidden_states": torch.randn(2, NUM_TOKENS, 16, generator=generator),
-        "timestep_cond": guidance_embedding(torch.tensor([0.0, 4.0])),
-    }
+def inputs(transformer_inputs):
+    return transformer_inputs
 
 
 @torch.no_grad()
@@ -28,11 +22,11 @@ def run(model, inputs, **replaced):
 
 class TestPublishedNumbers:
     @pytest.fixture
-    def reference(self, load_reference):
+    def reference(self, load_reference, load_weights):
         from audiolcm_diffusers.conversion import concat_transformer_from_original
 
-        tensors, config = load_reference("concat_transformer")
-        weights = {key.removeprefix("weights."): value for key, value in tensors.items() if key.startswith("weights.")}
+        tensors, _ = load_reference("concat_transformer")
+        weights, config = load_weights("concat_transformer")
         inputs = {
             "hidden_states": tensors["sample"],
             "timestep": tensors["timestep"],
@@ -76,10 +70,6 @@ class TestConfig:
         with pytest.raises(ValueError, match=message):
             ConcatTransformer1DModel(**config)
 
-    def test_out_channels_default_to_in_channels(self, make_concat_transformer, inputs):
-        assert run(make_concat_transformer(), inputs).shape == (2, 4, 13)
-        assert run(make_concat_transformer(out_channels=3), inputs).shape == (2, 3, 13)
-
     def test_a_block_to_be_trained_is_the_identity(self):
         model = ConcatTransformer1DModel(
             in_channels=4, num_layers=1, num_attention_heads=4, attention_head_dim=8, cross_attention_dim=16
@@ -114,20 +104,6 @@ def test_a_convolution_as_a_product_of_matrices():
 
 
 class TestText:
-    def test_masked_tokens_have_no_influence_whatever_they_are(self, make_concat_transformer, inputs):
-        model = make_concat_transformer()
-        mask = torch.tensor([[1, 1, 0, 1, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=torch.bool)
-        masked = run(model, inputs, encoder_attention_mask=mask)
-        spoilt = inputs["encoder_hidden_states"].masked_fill(~mask.unsqueeze(-1), float("nan"))
-        assert torch.equal(run(model, inputs, encoder_hidden_states=spoilt, encoder_attention_mask=mask), masked)
-        assert (masked - run(model, inputs))[0].abs().max() > 1e-3
-
-    @pytest.mark.parametrize("dtype", [torch.bool, torch.int64])
-    def test_a_mask_that_hides_nothing_equals_none(self, make_concat_transformer, inputs, relative_error, dtype):
-        model = make_concat_transformer()
-        masked = run(model, inputs, encoder_attention_mask=torch.ones(2, NUM_TOKENS, dtype=dtype))
-        assert relative_error(masked, run(model, inputs)) < 1e-5
-
     def test_a_sample_whose_text_is_all_masked_is_finite(self, make_concat_transformer, inputs, relative_error):
         model = make_concat_transformer()
         mask = torch.tensor([[False], [True]]).expand(-1, NUM_TOKENS)
@@ -161,38 +137,3 @@ class TestPositions:
             ValueError, match="6 text tokens and 14 latent frames is 21 long.*20 positions: at most 13"
         ):
             run(model, inputs, hidden_states=torch.zeros(2, 4, 14))
-
-    def test_frames_know_their_order(self, make_concat_transformer, inputs):
-        model = make_concat_transformer()
-        backwards = run(model, inputs, hidden_states=inputs["hidden_states"].flip(-1)).flip(-1)
-        assert (backwards - run(model, inputs)).abs().max() > 1e-3
-
-
-class TestTimestepAndGuidance:
-    @pytest.mark.parametrize("timestep", [519, 519.0, torch.tensor(519), torch.tensor([519])])
-    def test_every_form_of_a_timestep(self, make_concat_transformer, inputs, timestep):
-        model = make_concat_transformer()
-        assert torch.equal(
-            run(model, inputs, timestep=timestep), run(model, inputs, timestep=torch.tensor([519, 519]))
-        )
-
-    def test_samples_of_a_batch_do_not_touch(self, make_concat_transformer, inputs, relative_error):
-        model = make_concat_transformer()
-        alone = run(model, {name: value[1:] for name, value in inputs.items()})
-        assert relative_error(run(model, inputs)[1:], alone) < 1e-5
-
-    def test_no_guidance_is_not_guidance_of_zero(self, make_concat_transformer, inputs):
-        """Sample 0 is embedded with w = 0, whose embedding has cosines of 1."""
-        model = make_concat_transformer()
-        without = run(model, inputs, timestep_cond=None)
-        assert (run(model, inputs) - without)[0].abs().max() > 1e-4
-
-    def test_a_fresh_guidance_embedding_changes_nothing(self, make_concat_transformer, inputs):
-        """A student that takes over a teacher's weights starts out as the teacher."""
-        teacher = make_concat_transformer(time_cond_proj_dim=None)
-        student = make_concat_transformer()
-        student.initialize_weights()
-        missing, unexpected = student.load_state_dict(teacher.state_dict(), strict=False)
-        assert missing == ["time_embedding.cond_proj.weight"]
-        assert unexpected == []
-        torch.testing.assert_close(run(student, inputs), run(teacher, inputs, timestep_cond=None))

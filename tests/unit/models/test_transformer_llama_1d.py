@@ -5,30 +5,17 @@ import pytest
 import torch
 
 from audiolcm_diffusers import LLaMATransformer1DModel
-from audiolcm_diffusers.consistency import guidance_embedding
-from audiolcm_diffusers.models.transformer_llama_1d import (
-    LLaMALayerNorm,
-    LLaMALearnedPosEmbed,
-    LLaMARMSNorm,
-    LLaMARotaryPosEmbed,
-    gelu_inner_dim,
-    rotate_pairs,
-    swiglu_inner_dim,
-)
+from audiolcm_diffusers.models.llama_norms import LLaMALayerNorm, LLaMARMSNorm
+from audiolcm_diffusers.models.llama_positions import LLaMALearnedPosEmbed, LLaMARotaryPosEmbed, rotate_pairs
+from audiolcm_diffusers.models.transformer_llama_1d import gelu_inner_dim, swiglu_inner_dim
 
 
-NUM_TOKENS = 7
+NUM_TOKENS = 6
 
 
 @pytest.fixture
-def inputs():
-    generator = torch.Generator().manual_seed(1)
-    return {
-        "hidden_states": torch.randn(2, 4, 13, generator=generator),
-        "timestep": torch.tensor([19, 999]),
-        "encoder_hidden_states": torch.randn(2, NUM_TOKENS, 16, generator=generator),
-        "timestep_cond": guidance_embedding(torch.tensor([0.0, 4.0])),
-    }
+def inputs(transformer_inputs):
+    return transformer_inputs
 
 
 @torch.no_grad()
@@ -38,11 +25,11 @@ def run(model, inputs, **replaced):
 
 class TestPublishedNumbers:
     @pytest.mark.parametrize("name", ["llama_transformer", "llama_transformer_qknorm_rope"])
-    def test_output_agrees(self, load_reference, relative_error, name):
+    def test_output_agrees(self, load_reference, load_weights, relative_error, name):
         from audiolcm_diffusers.conversion import llama_transformer_from_original
 
-        tensors, config = load_reference(name)
-        weights = {key.removeprefix("weights."): value for key, value in tensors.items() if key.startswith("weights.")}
+        tensors, _ = load_reference(name)
+        weights, config = load_weights(name)
         model = llama_transformer_from_original(weights, config)
         output = run(
             model,
@@ -87,10 +74,6 @@ class TestConfig:
     def test_an_impossible_value_is_quoted(self, config, message):
         with pytest.raises(ValueError, match=message):
             LLaMATransformer1DModel(**config)
-
-    def test_out_channels_default_to_in_channels(self, make_llama_transformer, inputs):
-        assert run(make_llama_transformer(), inputs).shape == (2, 4, 13)
-        assert run(make_llama_transformer(out_channels=3), inputs).shape == (2, 3, 13)
 
     @pytest.mark.parametrize(
         "parts",
@@ -326,32 +309,14 @@ class TestRotaryPositions:
         assert output.shape == (2, 4, num_frames)
         assert output.isfinite().all()
 
-    def test_frames_know_their_order(self, make_llama_transformer, inputs):
-        model = make_llama_transformer()
-        backwards = run(model, inputs, hidden_states=inputs["hidden_states"].flip(-1)).flip(-1)
-        assert (backwards - run(model, inputs)).abs().max() > 1e-3
-
 
 class TestText:
-    def test_masked_tokens_have_no_influence_whatever_they_are(self, make_llama_transformer, inputs):
-        model = make_llama_transformer()
-        mask = torch.tensor([[1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1, 1]], dtype=torch.bool)
-        masked = run(model, inputs, encoder_attention_mask=mask)
-        spoilt = inputs["encoder_hidden_states"].masked_fill(~mask.unsqueeze(-1), float("nan"))
-        assert torch.equal(run(model, inputs, encoder_hidden_states=spoilt, encoder_attention_mask=mask), masked)
-
     def test_masking_equals_a_shorter_text(self, make_llama_transformer, inputs, relative_error):
         model = make_llama_transformer()
         mask = (torch.arange(NUM_TOKENS) < 3).expand(2, -1)
         shorter = run(model, inputs, encoder_hidden_states=inputs["encoder_hidden_states"][:, :3])
         assert relative_error(run(model, inputs, encoder_attention_mask=mask), shorter) < 1e-5
         assert relative_error(run(model, inputs), shorter) > 1e-3
-
-    @pytest.mark.parametrize("dtype", [torch.bool, torch.int64])
-    def test_a_mask_that_hides_nothing_equals_none(self, make_llama_transformer, inputs, relative_error, dtype):
-        model = make_llama_transformer()
-        masked = run(model, inputs, encoder_attention_mask=torch.ones(2, NUM_TOKENS, dtype=dtype))
-        assert relative_error(masked, run(model, inputs)) < 1e-5
 
     def test_an_integer_mask_is_a_boolean_one(self, make_llama_transformer, inputs):
         model = make_llama_transformer()
@@ -408,40 +373,3 @@ class TestGroupedQueries:
         assert attn.norm_q.weight.shape == (32,)
         assert attn.norm_k.weight.shape == attn.norm_added_k.weight.shape == (8,)
         assert run(model, inputs).isfinite().all()
-
-
-class TestTimestepAndGuidance:
-    @pytest.mark.parametrize("timestep", [519, 519.0, torch.tensor(519), torch.tensor([519])])
-    def test_every_form_of_a_timestep(self, make_llama_transformer, inputs, timestep):
-        model = make_llama_transformer()
-        assert torch.equal(
-            run(model, inputs, timestep=timestep), run(model, inputs, timestep=torch.tensor([519, 519]))
-        )
-
-    def test_samples_of_a_batch_do_not_touch(self, make_llama_transformer, inputs, relative_error):
-        model = make_llama_transformer()
-        alone = run(model, {name: value[1:] for name, value in inputs.items()})
-        assert relative_error(run(model, inputs)[1:], alone) < 1e-5
-
-    def test_no_guidance_is_not_guidance_of_zero(self, make_llama_transformer, inputs, relative_error):
-        """Sample 0 is embedded with w = 0, whose embedding has cosines of 1."""
-        model = make_llama_transformer()
-        without = run(model, inputs, timestep_cond=None)
-        assert (run(model, inputs) - without)[0].abs().max() > 1e-3
-
-    @pytest.mark.parametrize(
-        "parts",
-        [
-            {},
-            {"position_embedding": "learned", "num_positions": 13, "activation_fn": "gelu", "norm_type": "layer_norm"},
-        ],
-    )
-    def test_a_fresh_guidance_embedding_changes_nothing(self, make_llama_transformer, inputs, parts):
-        """A student that takes over a teacher's weights starts out as the teacher."""
-        teacher = make_llama_transformer(time_cond_proj_dim=None, **parts)
-        student = LLaMATransformer1DModel.from_config({**teacher.config, "time_cond_proj_dim": 256})
-        student.initialize_weights()
-        missing, unexpected = student.load_state_dict(teacher.state_dict(), strict=False)
-        assert missing == ["time_embedding.cond_proj.weight"]
-        assert unexpected == []
-        torch.testing.assert_close(run(student, inputs), run(teacher, inputs, timestep_cond=None))

@@ -1,0 +1,38 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+"""
+Speed and memory, measured: what a step takes and where it goes, beside what this machine can do at all.
+
+What every benchmark needs is apart, a question a file: time (`clock`), memory (`memory`, and `alone`, a process for
+each contestant), operations (`flops`), what the machine reaches at best (`ceilings`), what ran where (`settings`,
+`machine`), models of random weights (`sizes`, `encoders`) and the report (`table`).
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+
+if TYPE_CHECKING:
+    from .ceilings import Ceilings, measure_ceilings
+    from .options import TrainingOptions
+    from .training import TrainingReport, benchmark_training
+
+# Imported when they are first used: the command's `--help` does not wait for torch.
+_LAZY_NAMES = {
+    "Ceilings": ".ceilings",
+    "TrainingOptions": ".options",
+    "TrainingReport": ".training",
+    "benchmark_training": ".training",
+    "measure_ceilings": ".ceilings",
+}
+
+__all__ = list(_LAZY_NAMES)
+
+
+def __getattr__(name: str):
+    if name not in _LAZY_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY_NAMES[name], __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY_NAMES})
