@@ -1,11 +1,12 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 import math
+import re
 
 import pytest
 import torch
 
 from audiolcm_diffusers import log_mel_spectrogram
-from audiolcm_diffusers.audio.mel import mel_filters, multi_resolution_l1
+from audiolcm_diffusers.audio.mel import check_mel, mel_filters, multi_resolution_l1
 
 
 def tone(frequency, amplitude=0.5, samples=16000):
@@ -111,3 +112,12 @@ def test_mels_that_cannot_be_compared_are_refused():
         multi_resolution_l1(torch.zeros(1, 80, 8), torch.zeros(1, 80, 16))
     with pytest.raises(ValueError, match=r"divide bins and frames, got \(1, 3\) for \(1, 80, 9\)"):
         multi_resolution_l1(torch.zeros(1, 80, 9), torch.zeros(1, 80, 9), (1, 3))
+
+
+@pytest.mark.parametrize("shape", [(80, 5), (2, 79, 5), (2, 80, 0), (1, 2, 80, 5)])
+def test_what_is_no_mel_is_quoted(shape):
+    check_mel(torch.zeros(2, 80, 5), 80)
+    with pytest.raises(
+        ValueError, match="^" + re.escape(f"Expected a mel of shape (batch_size, 80, frames), got {shape}.")
+    ):
+        check_mel(torch.zeros(shape), 80)
