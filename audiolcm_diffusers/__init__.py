@@ -6,10 +6,10 @@ Importing this package makes its classes known to diffusers (see `registration.p
 imported when they are first used, so that the import stays light.
 """
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .lazy import lazy_names
 from .registration import register_with_diffusers, warn_of_missing_modules
 
 
@@ -54,18 +54,14 @@ _LAZY_NAMES = {
 __all__ = [*PUBLIC_CLASSES, "log_mel_spectrogram", "MINI_CHECKPOINT", "MINI_TEACHER_CHECKPOINT", "__version__"]
 
 
+_imported, __dir__ = lazy_names(__name__, _LAZY_NAMES)
+
+
 def __getattr__(name: str):
-    if name not in _LAZY_NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_LAZY_NAMES[name], __name__), name)
-    globals()[name] = value
+    value = _imported(name)
     if name == "AudioLCMPipeline":
         warn_of_missing_modules()
     return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_NAMES})
 
 
 register_with_diffusers()

@@ -7,8 +7,9 @@ each contestant), operations (`flops`), what the machine reaches at best (`ceili
 `machine`), models of random weights (`sizes`, `encoders`) and the report (`table`).
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
 
 
 if TYPE_CHECKING:
@@ -27,12 +28,4 @@ _LAZY_NAMES = {
 
 __all__ = list(_LAZY_NAMES)
 
-
-def __getattr__(name: str):
-    if name not in _LAZY_NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_LAZY_NAMES[name], __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_NAMES})
+__getattr__, __dir__ = lazy_names(__name__, _LAZY_NAMES)

@@ -5,8 +5,9 @@ Weights in the layout of the published AudioLCM checkpoint, converted to this pa
 The functions are imported when they are first used, so that naming one does not import the models of all.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
 
 
 if TYPE_CHECKING:
@@ -28,14 +29,4 @@ _FUNCTIONS = {
 
 __all__ = [*_FUNCTIONS]
 
-
-def __getattr__(name: str):
-    if name not in _FUNCTIONS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_FUNCTIONS[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_FUNCTIONS})
+__getattr__, __dir__ = lazy_names(__name__, _FUNCTIONS)

@@ -44,8 +44,9 @@ generate` do.
 Results of different protocols are not compared: [`~audiolcm_diffusers.evaluation.protocol.compare`] refuses them.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
 
 
 if TYPE_CHECKING:
@@ -75,14 +76,4 @@ _LAZY_NAMES = {
 
 __all__ = [*_LAZY_NAMES]
 
-
-def __getattr__(name: str):
-    if name not in _LAZY_NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_LAZY_NAMES[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY_NAMES})
+__getattr__, __dir__ = lazy_names(__name__, _LAZY_NAMES)

@@ -11,8 +11,9 @@ What the training scripts share and the paper would not print. A script's loop t
 What a script needs is imported from here, when it is first used.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from ..lazy import lazy_names
 
 
 if TYPE_CHECKING:
@@ -51,14 +52,4 @@ _NAMES = {
 
 __all__ = [*_NAMES]
 
-
-def __getattr__(name: str):
-    if name not in _NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_NAMES[name], __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES})
+__getattr__, __dir__ = lazy_names(__name__, _NAMES)
