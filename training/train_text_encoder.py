@@ -45,6 +45,7 @@ from audiolcm_diffusers.trainer import (
 
 
 MAX_EVENTS = 3
+NUM_CAPTION_WORDINGS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,10 +197,14 @@ def read_phrases(config):
     return groups, shares, wordings | dict.fromkeys(("words", "glosses", "deeds"), Wordings())
 
 
-def tokenizer_texts(drawer, count, seed):
-    """Examples as they are drawn in training, so that words that are drawn often are tokens of their own."""
+def tokenizer_texts(groups, wordings, seed):
+    """All words and glosses once, and captions in many wordings, whose words are to be tokens of their own."""
     generator = torch.Generator().manual_seed(seed)
-    return (structured_caption(drawer.draw(generator).prompt) for _ in range(count))
+    for kind, phrases in groups.items():
+        repeats = NUM_CAPTION_WORDINGS if kind.startswith("captions") else 1
+        for phrase in phrases if kind != "deeds" else ():
+            for text in phrase.texts * repeats:
+                yield structured_caption(wordings[kind].draw(text, generator) if repeats > 1 else text)
 
 
 def start_text_encoder(config, tokenizer, token_meanings):
@@ -286,19 +291,15 @@ def main(config):
     accelerator = run.accelerator
     groups, shares, wordings = read_phrases(config)
     drawer = PhraseDrawer(groups, shares, wordings)
-    tokenizer = train_tokenizer(
-        tokenizer_texts(drawer, 40 * config.vocab_size, config.seed), config.vocab_size, config.num_text_tokens
-    )
+    texts = tokenizer_texts(groups, wordings, config.seed)
+    tokenizer = train_tokenizer(texts, config.vocab_size, config.num_text_tokens)
     teacher = SentenceEncoder(config.teacher_dir, accelerator.device)
-    tokens = [
-        config.teacher_prompt.format(token.replace("▁", ""))
-        for token in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    ]
+    names = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+    tokens = [config.teacher_prompt.format(name.replace("▁", "")) for name in names]
     texts = [text for phrases in groups.values() for phrase in phrases for text, _ in phrase.meaning]
+    embeddings_dir = config.embeddings_dir or run.output_dir / "embeddings"
     with accelerator.main_process_first():
-        rows, embeddings = cached_embeddings(
-            teacher, [*texts, *tokens], config.embeddings_dir or run.output_dir / "embeddings"
-        )
+        rows, embeddings = cached_embeddings(teacher, [*texts, *tokens], embeddings_dir)
     width = json.loads(config.text_encoder_config).get("d_model", T5Config().d_model)
     meanings = Meanings(groups, shares, rows, embeddings, width)
     token_meanings = meanings.of(embeddings[[rows[token] for token in tokens]])
