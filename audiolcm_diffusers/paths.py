@@ -160,8 +160,9 @@ class NoisePath:
         """
         name, config = type(scheduler).__name__, scheduler.config
         prediction_type = config.get("prediction_type")
-        uses_flow_sigmas = config.get("use_flow_sigmas", False)
         alphas_cumprod = getattr(scheduler, "alphas_cumprod", None)
+        # Flow-matching schedulers keep, but do not read, what they were made from.
+        uses_flow_sigmas = alphas_cumprod is not None and config.get("use_flow_sigmas", False)
         for option in ("use_dynamic_shifting", "invert_sigmas"):
             if config.get(option, False):
                 raise ValueError(f"Expected a scheduler with {option}=False, got a {name} with {option}=True.")
@@ -174,7 +175,7 @@ class NoisePath:
             return cls.variance_preserving(alphas_cumprod)
         # `set_shift` of diffusers' schedulers leaves the config as it was.
         shift = config.get("flow_shift") if uses_flow_sigmas else vars(scheduler).get("_shift", config.get("shift"))
-        if shift is None:
+        if shift is None or "num_train_timesteps" not in config:
             raise ValueError(
                 f"Expected a scheduler with `alphas_cumprod` or one for flow matching, with `shift` or "
                 f"`use_flow_sigmas`, got a {name}."

@@ -136,7 +136,7 @@ def distil(num_train_steps, num_solver_steps, solver="ddim", every=100, flow_shi
     return target, schedule, errors
 
 
-def main(path):
+def main(path, flow_shift=None):
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
@@ -146,7 +146,7 @@ def main(path):
         (4, "ddim", "DDIM"),
         (4, "dpmsolver++", "DPM-Solver++"),
     ):
-        student, schedule, errors = distil(800, num_solver_steps, solver, every=20)
+        student, schedule, errors = distil(800, num_solver_steps, solver, every=20, flow_shift=flow_shift)
         label = f"{num_solver_steps} {name} step{'s' if num_solver_steps > 1 else ''} a skip"
         with torch.no_grad():
             left.plot(sample.flatten(), one_step_map(student, sample, schedule).flatten(), label=label)
@@ -164,4 +164,8 @@ def main(path):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--output", default="toy_distillation.png", help="PNG file")
-    main(parser.parse_args().output)
+    parser.add_argument(
+        "--flow-shift", type=float, help="a flow teacher with this shift, instead of a noise predictor"
+    )
+    arguments = parser.parse_args()
+    main(arguments.output, arguments.flow_shift)

@@ -1,11 +1,10 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Text in training: what a prompt is, how it is tokenized and encoded."""
 
-import logging
-
 import torch
 
 from ..pipelines.prompt_events import format_events, structured_caption
+from ..pipelines.prompts import logger
 
 
 def prompt_of(example):
@@ -25,7 +24,6 @@ def encoder_of_prompts(pipe):
     r"""A function from prompts to embeddings by a pipeline's text encoders; `None` without pipeline."""
     if pipe is None:
         return None
-    logger = logging.getLogger(type(pipe).__module__)
     warned = []
 
     def first_warning(record):

@@ -28,15 +28,17 @@ def flow(trained, data_dir, tmp_path_factory):
         durations_s="0.256",
         duration_shares="1",
         seconds_per_batch=0.512,
-        max_train_steps=2,
+        max_train_steps=8,
+        learning_rate=0.03,
+        ema_decay=0.0,
         warmup_steps=1,
         logging_steps=1,
-        validation_steps=2,
+        validation_steps=8,
         validation_inference_steps=2,
     )
     options = distillation_options(trained, data_dir, runs / "student")
     del options["vocoder_dir"]
-    options.update(teacher_dir=runs / "teacher/model", max_train_steps=2, num_solver_steps=2, solver="dpmsolver++")
+    options.update(teacher_dir=runs / "teacher/model", max_train_steps=3, num_solver_steps=2, solver="dpmsolver++")
     run_script("train_audiolcm_distill", "DistillationConfig", **options)
     return runs
 
@@ -61,6 +63,8 @@ def test_the_teacher_is_sampled_along_its_flow(flow):
         sample = sample - (tau - following) * (v_uncond + 3 * (v_cond - v_uncond))
     torch.testing.assert_close(torch.as_tensor(latents.audios), sample, atol=1e-5, rtol=1e-5)
     assert taus[0] == 1.0
+    # The network is trained so far that it says something.
+    assert (sample - noise_of(pipe)).std() > 0.01
 
 
 @torch.no_grad()
@@ -96,9 +100,9 @@ def test_a_flow_student_goes_back_to_a_flow_teacher(flow):
 
 
 def test_losses_and_settings_are_written_down(flow):
-    for run in ("teacher", "student"):
+    for run, num_steps in (("teacher", 8), ("student", 3)):
         lines = [json.loads(line) for line in (flow / run / "log.jsonl").read_text().splitlines()]
-        assert len(lines) == 2 and all(0 < line["loss"] < 100 for line in lines)
+        assert len(lines) == num_steps and all(0 < line["loss"] < 100 for line in lines)
     assert "| prediction_type | flow_prediction |" in (flow / "teacher/model/README.md").read_text()
 
 

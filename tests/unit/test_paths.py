@@ -218,10 +218,12 @@ def test_the_path_of_a_scheduler(scheduler, shift, prediction_type):
         assert (path.is_straight, path.shift, len(path)) == (True, shift, 1000)
 
 
-def test_a_shift_that_was_set_later_counts():
+def test_the_shift_is_the_schedulers_own():
     scheduler = FlowMatchEulerDiscreteScheduler()
     scheduler.set_shift(2.0)
     assert NoisePath.from_scheduler(scheduler).shift == 2.0
+    multistep = DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=2.0)
+    assert NoisePath.from_scheduler(FlowMatchEulerDiscreteScheduler.from_config(multistep.config)).shift == 1.0
 
 
 @pytest.mark.parametrize(
