@@ -209,8 +209,8 @@ def tokenizer_texts(groups, wordings, seed):
 
 def start_text_encoder(config, tokenizer, token_meanings):
     """
-    An encoder whose tokens mean what the teacher makes of each, and whose layers add nothing yet: the mean of what it
-    is told, from which it learns what words mean together.
+    An encoder whose tokens mean what the teacher makes of each, and those without a letter nothing. The first layer adds
+    what all say on average, which is all that the tokens after a caption are about; other layers add nothing yet.
     """
     text_encoder = T5EncoderModel(
         T5Config(
@@ -221,9 +221,13 @@ def start_text_encoder(config, tokenizer, token_meanings):
         )
     )
     with torch.no_grad():
-        text_encoder.shared.weight.copy_(token_meanings * text_encoder.config.d_model**0.5)
-        for block in text_encoder.encoder.block:
-            torch.nn.init.zeros_(block.layer[0].SelfAttention.o.weight)
+        says = [any(map(str.isalnum, name)) for name in tokenizer.convert_ids_to_tokens(range(len(tokenizer)))]
+        says = torch.tensor(says) & ~torch.isin(torch.arange(len(says)), torch.tensor(tokenizer.all_special_ids))
+        text_encoder.shared.weight.copy_(token_meanings * says[:, None] * text_encoder.config.d_model**0.5)
+        for index, block in enumerate(text_encoder.encoder.block):
+            attention = block.layer[0].SelfAttention
+            torch.nn.init.orthogonal_(attention.v.weight)
+            attention.o.weight.copy_(attention.v.weight.T * (index == 0))
             torch.nn.init.zeros_(block.layer[1].DenseReluDense.wo.weight)
     return text_encoder
 

@@ -78,10 +78,11 @@ def test_a_text_encoder_is_trained_and_read_by_teachers(text_options, trained, d
     weights = text_encoder.state_dict()
     assert all(torch.equal(weight, weights[name]) for name, weight in frozen.text_encoder_2.state_dict().items())
     assert frozen.tokenizer_2("a noise").input_ids == tokenizer("a noise").input_ids
-    slow = teacher_of(model, options, data_dir, tmp_path / "slow", text_learning_rate=1e-6)
+    # Output and modulations start at zero: it takes some steps until the text gets a gradient.
+    slow = teacher_of(model, options, data_dir, tmp_path / "slow", text_learning_rate=1e-6, max_train_steps=6)
     moved = [(weight - weights[name]).abs().max() for name, weight in slow.text_encoder_2.state_dict().items()]
     # Adam moves a weight by at most about its rate in a step.
-    assert 0 < max(moved) < 3e-6
+    assert 0 < max(moved) < 1e-5
 
 
 def test_a_stopped_run_goes_on_with_embeddings_that_it_has(text_options, tmp_path, monkeypatch):
