@@ -209,8 +209,8 @@ def tokenizer_texts(groups, wordings, seed):
 
 def start_text_encoder(config, tokenizer, token_meanings):
     """
-    An encoder whose tokens mean what the teacher makes of each, and those without a letter nothing. The first layer adds
-    what all say on average, which is all that the tokens after a caption are about; other layers add nothing yet.
+    An encoder whose tokens mean what the teacher makes of each, and those without a letter nothing. The first layer
+    adds what all say on average, of which the tokens after a caption consist; other layers add nothing yet.
     """
     text_encoder = T5EncoderModel(
         T5Config(
