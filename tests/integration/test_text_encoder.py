@@ -153,7 +153,7 @@ def test_an_encoder_starts_with_what_its_tokens_mean(make_tokenizer):
     text_encoder = script.start_text_encoder(config, tokenizer, token_meanings).eval()
     input_ids = tokenizer("a!", padding="max_length", return_tensors="pt").input_ids
     states = text_encoder(input_ids)[0][0]
-    # Only the "a" says something, and all tokens of the caption are about it, but for how unlike both heads look at it.
+    # Only the "a" says something, and all tokens are about it, but for how unlike the two heads look at it.
     alike = F.normalize(states, dim=-1) @ token_meanings[input_ids[0, 0]]
     assert states.shape == (8, 16) and float(alike[0]) > 0.999 and float(alike.min()) > 0.95
     assert torch.allclose(states.square().mean(dim=-1), torch.ones(8), atol=1e-2)
