@@ -105,6 +105,13 @@ class TextEncoderConfig(RunConfig):
             raise ValueError(f"Expected temperature > 0, got {self.temperature}.")
         if not 0.0 <= self.token_dropout <= 1.0:
             raise ValueError(f"Expected 0 <= token_dropout <= 1, got {self.token_dropout}.")
+        without = {"no sound is read": ("max_clips", "resampler", "max_bad_fraction")}
+        if self.wordnet_dir is None:
+            without["there is no wordnet_dir"] = ("word_share", "gloss_share", "deed_share", "num_deeds")
+        for reason, names in without.items():
+            for name in names:
+                if getattr(self, name) != getattr(TextEncoderConfig, name):
+                    raise ValueError(f"{name}={getattr(self, name)!r} has no use: {reason}.")
         for path in self.phrase_files:
             if not path.is_file():
                 raise ValueError(f"There is no file of phrases {str(path)!r}.")
@@ -179,7 +186,7 @@ class Meanings:
 
 def read_phrases(config):
     """Phrases by kind, how often each kind is drawn, and in which wordings."""
-    captions = [caption for _, caption, _ in read_metadata(config.data_dir) if caption]
+    captions = [caption for _, caption, _ in read_metadata(config.data_dir)]
     sources = [captions, *(path.read_text(encoding="utf-8").splitlines() for path in config.phrase_files)]
     own = Wordings() if config.wordings is None else Wordings.from_json(config.wordings)
     words = [] if config.wordnet_dir is None else everyday_words(read_wordnet(config.wordnet_dir))
