@@ -81,32 +81,53 @@ def read_metadata(data):
     """
     data = Path(data)
     if data.suffix.lower() == ".tsv":
+        return [(row["name"], row["caption"], data.parent / row["audio_path"]) for row in _rows_of(data)]
+    return [(row["file_name"], row["caption"], data / row["file_name"]) for row in _rows_of(data)]
+
+
+def read_further_columns(data, columns):
+    r"""
+    Read columns of a dataset that it need not have.
+
+    Args:
+        data (`str` or `Path`): See [`read_metadata`].
+        columns (`Sequence[str]`): Their names.
+
+    Returns:
+        `dict[str, list[str]]`: A text a row, empty where the row or the dataset has none.
+
+    Raises:
+        ValueError: As [`read_metadata`].
+    """
+    rows = _rows_of(Path(data), tuple(columns))
+    return {column: [row[column] for row in rows] for column in columns}
+
+
+def _rows_of(data, further=()):
+    if data.suffix.lower() == ".tsv":
         if not data.is_file():
             raise ValueError(f"There is no file {str(data)!r}.")
-        rows = _rows_of_table(data, ("name", "audio_path", "caption"), "\t")
-        return [(row["name"], row["caption"], data.parent / row["audio_path"]) for row in rows]
+        return _rows_of_table(data, ("name", "audio_path", "caption"), "\t", further)
     if (data / "metadata.csv").is_file():
-        rows = _rows_of_table(data / "metadata.csv", ("file_name", "caption"), ",")
-    elif (data / "metadata.jsonl").is_file():
-        rows = _rows_of_json_lines(data / "metadata.jsonl", ("file_name", "caption"))
-    else:
-        raise ValueError(
-            f"Expected a folder with `metadata.csv` or `metadata.jsonl` (file_name and caption), or a `.tsv` file "
-            f"(name, audio_path and caption), got {str(data)!r}."
-        )
-    return [(row["file_name"], row["caption"], data / row["file_name"]) for row in rows]
+        return _rows_of_table(data / "metadata.csv", ("file_name", "caption"), ",", further)
+    if (data / "metadata.jsonl").is_file():
+        return _rows_of_json_lines(data / "metadata.jsonl", ("file_name", "caption"), further)
+    raise ValueError(
+        f"Expected a folder with `metadata.csv` or `metadata.jsonl` (file_name and caption), or a `.tsv` file "
+        f"(name, audio_path and caption), got {str(data)!r}."
+    )
 
 
-def _rows_of_table(path, columns, delimiter):
+def _rows_of_table(path, columns, delimiter, further=()):
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines, restval="", delimiter=delimiter)
         missing = set(columns) - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"{path} has no column {sorted(missing)}; it has {reader.fieldnames}.")
-        return [{column: row[column].strip() for column in columns} for row in reader]
+        return [{column: row.get(column, "").strip() for column in (*columns, *further)} for row in reader]
 
 
-def _rows_of_json_lines(path, columns):
+def _rows_of_json_lines(path, columns, further=()):
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if not line.strip():
@@ -117,7 +138,7 @@ def _rows_of_json_lines(path, columns):
             raise ValueError(f"{path}, line {number}, is no JSON: {error}") from error
         if not isinstance(row, dict) or not row.get("file_name"):
             raise ValueError(f"{path}, line {number}: expected an object with file_name and caption, got {line!r}.")
-        rows.append({column: str(row.get(column) or "").strip() for column in columns})
+        rows.append({column: str(row.get(column) or "").strip() for column in (*columns, *further)})
     return rows
 
 
