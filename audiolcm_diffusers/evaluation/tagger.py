@@ -6,6 +6,7 @@ It says how many sounds are named as they were asked for, which a classifier of 
 about. onnxruntime, which runs it, is imported when one is loaded.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ class Tagger(Network):
         self._columns = {sound_class: {columns[label] for label in of} for sound_class, of in class_map.items()}
 
     def fingerprint(self):
-        return digest(self.weights_digest, vars(self.config), self.labels)
+        return digest(self.weights_digest, asdict(self.config), self.labels)
 
     def describe(self):
         r"""`dict`: What the protocol records of it."""
