@@ -358,7 +358,7 @@ def load_networks(args, given, device):
     Raises:
         ValueError: If a metric that is asked for lacks its network, an option its metric, or a network is no such.
     """
-    from ..evaluation.judge import pick_metrics
+    from ..evaluation.metric_choice import pick_metrics
     from ..evaluation.networks import load_clap, load_classifier
     from ..evaluation.tagger import load_tagger
 
