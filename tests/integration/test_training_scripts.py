@@ -98,6 +98,21 @@ def test_an_exported_pipeline_is_half_as_large_and_keeps_its_card(trained, tmp_p
     assert all(torch.equal(half[name], weight.half()) for name, weight in whole.items())
 
 
+def test_credits_are_those_of_all_folders_but_for_licences_left_out(tmp_path):
+    header = "file_name,caption,source_set,licence,author,source\n"
+    rows = {
+        "one": "a.wav,a,Set,CC0,Ann,x\nb.wav,b,Set,CC0,Ann,x\n",
+        "two": "c.wav,c,Set,?,Bob,y\nd.wav,d,Set,CC BY,Cy,z\n",
+    }
+    for name, lines in rows.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metadata.csv").write_text(header + lines)
+    credits = load_script("export_pipeline").credits
+    folders = [tmp_path / name for name in rows]
+    assert credits(folders) == [("Set", "?", "Bob", "y"), ("Set", "CC BY", "Cy", "z"), ("Set", "CC0", "Ann", "x")]
+    assert credits(folders, ["?"]) == [("Set", "CC BY", "Cy", "z"), ("Set", "CC0", "Ann", "x")]
+
+
 def test_the_student_makes_sound_in_two_steps(trained):
     pipe = AudioLCMPipeline.from_pretrained(trained / "student/model")
     pipe.set_progress_bar_config(disable=True)
