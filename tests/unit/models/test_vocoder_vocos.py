@@ -24,7 +24,7 @@ def spectrum_of(waveform, n_fft=1024, hop_length=256):
 
 
 def from_the_middle(phases):
-    """Phases that count from a frame's first sample, counted from its middle: half a frame is k half turns of bin k."""
+    """Phases that count from a frame's first sample, counted from its middle: half a frame is bin k's k half turns."""
     return phases + math.pi * torch.arange(phases.shape[-1])
 
 
