@@ -19,6 +19,7 @@ from ..models.transformer_concat_1d import ConcatTransformer1DModel
 from ..models.transformer_llama_1d import LLaMATransformer1DModel
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
+from ..models.vocoder_vocos import VocosVocoder
 from .arguments import LengthLimits, SoundLength, is_count, is_number, max_latent_frames
 from .prompts import PromptText, TextStream, check_embeds, count_tokens, read_text
 from .schedules import init_noise_sigma
@@ -44,7 +45,7 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         tokenizer_2: PreTrainedTokenizerBase | None,
         transformer: LLaMATransformer1DModel | ConcatTransformer1DModel,
         scheduler: SchedulerMixin,
-        vocoder: BigVGANVocoder | GriffinLimVocoder,
+        vocoder: BigVGANVocoder | VocosVocoder | GriffinLimVocoder,
         default_audio_length_in_s: float = 10.0,
         max_audio_length_in_s: float = 300.0,
         fade_s: float = 0.0,

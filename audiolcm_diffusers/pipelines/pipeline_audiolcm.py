@@ -66,8 +66,8 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             `prediction_type="flow_prediction"`, which tell the network whole timesteps; and [`LCMAudioScheduler`]
             with that prediction type. Subclasses count as these. Any other is refused by name, and so are options
             that would mislead the network, such as `use_dynamic_shifting` and `invert_sigmas`.
-        vocoder ([`BigVGANVocoder`] or [`GriffinLimVocoder`]):
-            Turns log-mel spectrograms into waveforms. The second has nothing to learn.
+        vocoder ([`BigVGANVocoder`], [`VocosVocoder`] or [`GriffinLimVocoder`]):
+            Turns log-mel spectrograms into waveforms. The last has nothing to learn.
         default_audio_length_in_s (`float`, defaults to 10.0):
             Seconds of sound made where a call names no length; the length that the model was trained on.
         max_audio_length_in_s (`float`, defaults to 300.0):

@@ -20,6 +20,7 @@ from audiolcm_diffusers import (
     ConcatTransformer1DModel,
     LCMAudioScheduler,
     LLaMATransformer1DModel,
+    VocosVocoder,
 )
 
 
@@ -33,7 +34,7 @@ def run(model):
 
     if isinstance(model, AutoencoderKLMel1D):
         return model.decode(randn(1, 4, 5)).sample
-    if isinstance(model, BigVGANVocoder):
+    if isinstance(model, (BigVGANVocoder, VocosVocoder)):
         return model(randn(1, 80, 3))
     if isinstance(model, CLAPProjection):
         return model(randn(1, 3, 12))
@@ -145,7 +146,15 @@ class TestPipeline:
 
 class TestModels:
     @pytest.fixture(
-        params=["vae", "projection", "llama_transformer", "plain_transformer", "concat_transformer", "vocoder"]
+        params=[
+            "vae",
+            "projection",
+            "llama_transformer",
+            "plain_transformer",
+            "concat_transformer",
+            "vocoder",
+            "vocos",
+        ]
     )
     def model(self, request):
         if request.param == "plain_transformer":
