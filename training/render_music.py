@@ -15,13 +15,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from music.captions import caption
-from music.composing import compose
-from music.rendering import DEFAULT_SOUNDFONT, check_renderer, clip_of, synthesize
 from tqdm import tqdm
 
 from audiolcm_diffusers.audio.io import check_audio_suffix, replacing, slug, write_audio
 from audiolcm_diffusers.trainer import option, parse_config
+from music.captions import caption
+from music.composing import compose
+from music.rendering import DEFAULT_SOUNDFONT, check_renderer, clip_of, synthesize
 
 
 # FluidR3_GM.sf2, as its Debian package credits it.
@@ -39,12 +39,16 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class RenderConfig:
-    output_dir: str = field(metadata={"help": "Folder of the clips; one of the same seed and options is gone on with."})
+    output_dir: str = field(
+        metadata={"help": "Folder of the clips; one of the same seed and options is gone on with."}
+    )
     num_clips: int = field(metadata={"help": "Clips in the folder."})
     seed: int = option(0, "Another seed is another set. Keep those of training and validation apart.")
     min_duration_s: float = option(5.0, "Shortest clip in seconds.")
     max_duration_s: float = option(10.0, "Longest clip in seconds.")
-    format: str = option("flac", "`flac`, the same bytes every time, or `ogg`, smaller and with a random stream number.")
+    format: str = option(
+        "flac", "`flac`, the same bytes every time, or `ogg`, smaller and with a random stream number."
+    )
     soundfont: str = option(DEFAULT_SOUNDFONT, "SF2 file with the instruments of General MIDI.")
     soundfont_licence: str | None = option(None, "Licence of a soundfont that is not FluidR3_GM.sf2, for the credits.")
     soundfont_author: str | None = option(None, "Its author.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from . import textures
 from .drums import DRUMS, GROOVES, drum_events
+from .ensembles import ENSEMBLES, Role
 from .harmony import (
     BLUES,
     JAZZ_PROGRESSIONS,
@@ -19,7 +20,8 @@ from .harmony import (
 )
 from .instruments import INSTRUMENTS
 from .midi import TICKS_PER_BEAT, Note, Part, midi_file
-from .pieces import ENSEMBLE_SHARES, ENSEMBLES, GROOVE_SHARES, MOODS, SOLO_SHARES, Role
+from .moods import MOODS
+from .repertoire import deck
 
 
 # Notes are this far from where they belong: by a standard deviation, and at most.
@@ -31,6 +33,8 @@ MARGIN_S = 1.0
 MIN_LAST_CHORD_S, END_SHARE = 1.6, 0.2
 SLOW_BPM, FAST_BPM = 84, 132
 BEGINNING_S = 0.02
+# Textures of one note at a time.
+LINES = ("melody", "bass line", "pulse", "scale")
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,6 @@ class Piece:
         r"""The piece as a MIDI file that ends a second after the clip."""
         seconds = BEGINNING_S + self.duration_s + MARGIN_S
         return midi_file(list(self.parts), self.tempo_bpm, math.ceil(seconds * self.tempo_bpm / 60 * TICKS_PER_BEAT))
-
-
-def deck():
-    r"""Every kind of piece as often as it is made, as pairs of `"solo"`, `"groove"` or `"ensemble"` and a name."""
-    shares = (("solo", SOLO_SHARES), ("groove", GROOVE_SHARES), ("ensemble", ENSEMBLE_SHARES))
-    return [(kind, name) for kind, table in shares for name, share in table.items() for _ in range(share)]
 
 
 def compose(seed, index, min_duration_s=5.0, max_duration_s=10.0):
@@ -214,9 +212,8 @@ def _texture_events(draft, harmony, role, instrument, mood):
             rhythm = rng.choice(("whole", "halves", "quarters")) if instrument.rings else "whole"
             return tune + textures.chords(rng, harmony, chord_low, top, rhythm)
         case "strumming":
-            lowest, strings = (52, 4) if instrument.sound_class == "ukulele" else (40, 6)
             pattern = "D...D..." if slow and harmony.beats_per_bar == 4 and rng.random() < 0.5 else None
-            return textures.strumming(rng, harmony, pattern, lowest, strings)
+            return textures.strumming(rng, harmony, pattern, *strings_of(instrument))
         case "riff":
             return textures.riff(rng, harmony, chord_low, chord_high)
         case "bass line":
@@ -224,7 +221,9 @@ def _texture_events(draft, harmony, role, instrument, mood):
         case "scale":
             return textures.scale_run(harmony, low, high, 1 if draft.tempo_bpm > 110 else 0.5)
         case "ostinato":
-            return textures.arpeggios(rng, harmony, chord_low, chord_high, 0.25 if draft.tempo_bpm < 110 else 0.5, False)
+            return textures.arpeggios(
+                rng, harmony, chord_low, chord_high, 0.25 if draft.tempo_bpm < 110 else 0.5, False
+            )
         case "pulse":
             roots = [(bar, harmony.at(bar).root) for bar in harmony.bars()]
             return [textures.Event(bar, 2, nearest(root, low + 6, low, low + 12), 6) for bar, root in roots]
@@ -235,25 +234,34 @@ def _add_role(draft, harmony, role, instrument, mood):
     events = _texture_events(draft, harmony, role, instrument, mood)
     events = [event for event in events if event.beat < harmony.num_beats]
     if draft.ends:
-        tonic = chord_of(harmony.key, 1)
-        low, high = (pitch + 12 * role.octave for pitch in (instrument.melody if role.texture in ("melody", "bass line", "pulse", "scale") else instrument.chords))
-        length = (draft.duration_s + MARGIN_S) * draft.tempo_bpm / 60 - harmony.num_beats
-        if not instrument.rings:
-            length = min(length, MIN_LAST_CHORD_S * draft.tempo_bpm / 60)
-        if role.texture in ("melody", "bass line", "pulse", "scale"):
-            last = events[-1].pitch if events else low
-            events.append(textures.Event(harmony.num_beats, length, nearest(tonic.root, last, low, high), 4))
-        elif role.texture in ("strumming", "riff"):
-            low = 40 if role.texture == "riff" or instrument.sound_class != "ukulele" else 52
-            strings = textures.strummed_chord(tonic, low, 4 if low == 52 else 6)
-            if role.texture == "riff":
-                strings = [strings[0], strings[1], strings[2]]
-            events += [
-                textures.Event(harmony.num_beats, length, pitch, 6, 0.02 * index) for index, pitch in enumerate(strings)
-            ]
-        else:
-            events += textures.final_chord(tonic, harmony.num_beats, length, low, high)
+        events += _last_events(draft, harmony, role, instrument, events)
     draft.add(instrument, events, role.volume)
+
+
+def _last_events(draft, harmony, role, instrument, events):
+    """How a part ends: lines on the tonic, all others on its chord."""
+    tonic, beat = chord_of(harmony.key, 1), harmony.num_beats
+    beats_per_s = draft.tempo_bpm / 60
+    # What is struck or plucked rings as long as it can.
+    length = (draft.duration_s + MARGIN_S) * beats_per_s - beat if instrument.rings else MIN_LAST_CHORD_S * beats_per_s
+    shift = 12 * role.octave
+    if role.texture in LINES:
+        low, high = (pitch + shift for pitch in instrument.melody)
+        pitch = nearest(tonic.root, events[-1].pitch, low, high)
+        return [textures.Event(beat, length, pitch, 4)]
+    if role.texture == "strumming":
+        strings = textures.strummed_chord(tonic, *strings_of(instrument))
+        return [textures.Event(beat, length, pitch, 6, 0.02 * index) for index, pitch in enumerate(strings)]
+    low, high = (pitch + shift for pitch in instrument.chords)
+    if role.texture == "riff":
+        root = nearest(tonic.root, (low + high) // 2, low, high)
+        return [textures.Event(beat, length, root + interval, 6) for interval in textures.POWER_CHORD]
+    return textures.final_chord(tonic, beat, length, low, high)
+
+
+def strings_of(instrument):
+    r"""The pitch of the lowest string of what is strummed, and the number of strings."""
+    return (52, 4) if instrument.sound_class == "ukulele" else (40, 6)
 
 
 def _draw_solo(rng, name, duration_s):
@@ -299,7 +307,9 @@ def _draw_ensemble(rng, name, duration_s):
     mode = "major" if ensemble.harmony == "blues" else rng.choice(MOODS[mood].modes)
     key = Key(rng.randrange(12), mode)
     tempo_bpm = draw_tempo(rng, tempo, MOODS[mood].tempo if mood != "plain" else tempo)
-    draft = _Draft(rng, tempo_bpm, duration_s, ensemble.beats_per_bar, rng.uniform(*ensemble.swing), MOODS[mood].loudness)
+    draft = _Draft(
+        rng, tempo_bpm, duration_s, ensemble.beats_per_bar, rng.uniform(*ensemble.swing), MOODS[mood].loudness
+    )
     harmony = _draw_harmony(rng, ensemble.harmony, key, tempo_bpm, ensemble.beats_per_bar, draft.num_bars)
     playing = []
     for role in ensemble.roles:

@@ -77,7 +77,9 @@ def midi_file(parts, tempo_bpm, end_tick):
     channels = [channel for channel in range(16) if channel != DRUM_CHANNEL]
     pitched = [part for part in parts if not part.drums]
     if len(pitched) > len(channels) or len(parts) - len(pitched) > 1:
-        raise ValueError(f"Expected at most 15 parts and one of drums, got {len(pitched)} and {len(parts) - len(pitched)}.")
+        raise ValueError(
+            f"Expected at most 15 parts and one of drums, got {len(pitched)} and {len(parts) - len(pitched)}."
+        )
     # The last event is a text, as players may skip the pause before the end of a track.
     tempo = _track([(0, b"\xff\x51\x03" + round(60e6 / tempo_bpm).to_bytes(3, "big")), (end_tick, b"\xff\x01\x00")])
     tracks = [tempo, *(_track(_events(part, DRUM_CHANNEL if part.drums else channels.pop(0))) for part in parts)]

@@ -86,7 +86,9 @@ def clip_of(waveform, duration_s):
         ValueError: If the piece is silent, not finite or too short.
     """
     if not torch.isfinite(waveform).all() or not float(waveform.abs().max()) > 1e-4:
-        raise ValueError("The piece is silent or holds values that are not finite: the soundfont may lack the instrument.")
+        raise ValueError(
+            "The piece is silent or holds values that are not finite: the soundfont may lack the instrument."
+        )
     heard = torch.nonzero(waveform.abs() > SILENCE * waveform.abs().max())
     start = max(0, int(heard[0]) - round(KEPT_S * SAMPLING_RATE))
     size = round(duration_s * SAMPLING_RATE)

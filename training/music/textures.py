@@ -12,12 +12,21 @@ RHYTHMS = {
     4: {
         "sparse": ((2, 2), (3, 1), (1, 1, 2), (2, 1, 1), (4,)),
         "medium": (
-            (1, 1, 1, 1), (1.5, 0.5, 1, 1), (1, 0.5, 0.5, 2), (1, 1, 0.5, 0.5, 1), (0.5, 0.5, 1, 1, 1), (2, 0.5, 0.5, 1),
+            (1, 1, 1, 1),
+            (1.5, 0.5, 1, 1),
+            (1, 0.5, 0.5, 2),
+            (1, 1, 0.5, 0.5, 1),
+            (0.5, 0.5, 1, 1, 1),
+            (2, 0.5, 0.5, 1),
             (1.5, 0.5, 1.5, 0.5),
         ),
         "busy": (
-            (0.5,) * 8, (1, 0.5, 0.5, 0.5, 0.5, 1), (0.5, 0.5, 0.5, 0.5, 1, 1), (0.75, 0.25, 0.5, 0.5, 1, 1),
-            (0.5, 0.25, 0.25, 0.5, 0.5, 1, 1), (1.5, 0.5, 0.5, 0.5, 0.5, 0.5),
+            (0.5,) * 8,
+            (1, 0.5, 0.5, 0.5, 0.5, 1),
+            (0.5, 0.5, 0.5, 0.5, 1, 1),
+            (0.75, 0.25, 0.5, 0.5, 1, 1),
+            (0.5, 0.25, 0.25, 0.5, 0.5, 1, 1),
+            (1.5, 0.5, 0.5, 0.5, 0.5, 0.5),
         ),
     },
     3: {
@@ -44,6 +53,7 @@ CHORD_RHYTHMS = {
 }
 STRUMS = {4: ("D.D.D.DU", "D.DU.UDU", "D.D.DUDU", "D...D.DU", "D.DUD.DU"), 3: ("D.DUDU", "D.D.D.")}
 STRUM_S = 0.014
+POWER_CHORD = (0, 7, 12)
 ARPEGGIOS = {
     "up": (0, 1, 2, 3),
     "down": (3, 2, 1, 0),
@@ -122,11 +132,12 @@ class Harmony:
         return [bar * self.beats_per_bar for bar in range(self.num_bars)]
 
     def scale(self, beat, low, high):
-        r"""Pitches of the key in a register, with the chord's own notes where they differ: a raised leading tone."""
+        r"""Pitches of the key in a register, with the chord's own notes where they differ: a leading tone, a blue note."""
         chord, classes = self.at(beat), set(self.key.pitch_classes)
         for note in chord.pitch_classes:
             if note not in classes:
-                classes -= {(note - 1) % 12, (note + 1) % 12} - set(chord.pitch_classes)
+                # Minor keys raise their seventh note; sevenths of blues chords lower one.
+                classes.discard((note + (-1 if self.key.mode == "minor" else 1)) % 12)
                 classes.add(note)
         return [pitch for pitch in range(low, high + 1) if pitch % 12 in classes]
 
@@ -228,7 +239,11 @@ def chords(rng, harmony, low, high, rhythm=None, legato=0.97):
         `list[Event]`
     """
     rhythms = CHORD_RHYTHMS[harmony.beats_per_bar]
-    rhythm = rhythm if rhythm in rhythms else rng.choice([name for name in ("whole", "halves", "quarters") if name in rhythms])
+    rhythm = (
+        rhythm
+        if rhythm in rhythms
+        else rng.choice([name for name in ("whole", "halves", "quarters") if name in rhythms])
+    )
     events, layout, last = [], [], None
     for bar in harmony.bars():
         for beat, length in rhythms[rhythm]:
@@ -278,7 +293,7 @@ def strumming(rng, harmony, pattern=None, lowest=40, num_strings=6):
 
 
 def strummed_chord(chord, lowest=40, num_strings=6):
-    r"""A chord as a guitar's strings have it, upwards: root, fifth, root, third, fifth, root (and the seventh, if any)."""
+    r"""A chord as a guitar's strings have it, upwards: root, fifth, root or seventh, third, fifth, root."""
     root = nearest(chord.root, lowest + 5, lowest, lowest + 11)
     third, fifth = ((chord.pitch_classes[index] - chord.root) % 12 for index in (1, 2))
     middle = (chord.pitch_classes[3] - chord.root) % 12 if len(chord.pitch_classes) > 3 else 12
@@ -295,7 +310,7 @@ def riff(rng, harmony, low, high):
         for length in rhythm:
             root = nearest(harmony.at(beat).root, (low + high) // 2, low, high)
             accent = 5 if length >= 1 else 0
-            events += [Event(beat, length * 0.9, root + interval, accent) for interval in (0, 7, 12)]
+            events += [Event(beat, length * 0.9, root + interval, accent) for interval in POWER_CHORD]
             beat += length
     return events
 
@@ -309,7 +324,7 @@ def bass_line(rng, harmony, low, high, rhythm=None):
         harmony (`Harmony`)
         low (`int`): Lowest pitch allowed.
         high (`int`): Highest pitch allowed, an octave or more above.
-        rhythm (`str`, *optional*): A name of `BASS_RHYTHMS`, or `"walking"`, a note a beat that leads to the next root.
+        rhythm (`str`, *optional*): A name of `BASS_RHYTHMS`, or `"walking"`: a note a beat, towards the next root.
 
     Returns:
         `list[Event]`: One at a time.
@@ -352,6 +367,8 @@ def _walking_bass(rng, harmony, low, high):
 def scale_run(harmony, low, high, unit):
     r"""The key's scale from its tonic on, up and down in even notes until the piece ends; a list of events."""
     tonic = nearest(harmony.key.tonic, low, low, high)
+    if tonic + 12 > high:
+        tonic -= 12  # a scale is an octave, if it has to begin below the register
     top = tonic + 24 if tonic + 24 <= high else tonic + 12
     up = harmony.key.scale(tonic, top)
     circle = up + up[-2:0:-1]

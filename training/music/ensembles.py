@@ -1,67 +1,9 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-"""Moods, small ensembles, and how often which kind of piece is made."""
+"""Small ensembles, and the styles in which they play."""
 
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
-class Mood:
-    r"""
-    A mood, by what makes it and by the words for it.
-
-    Args:
-        modes (`tuple[str, ...]`): Major, minor or both.
-        tempo (`tuple[int, int]`): Slowest and fastest beats a minute.
-        loudness (`int`): Added to velocities.
-        densities (`tuple[str, ...]`): How much happens in melodies.
-        words (`tuple[str, ...]`): Adjectives; captions have one of them or none.
-        adverbs (`tuple[str, ...]`)
-    """
-
-    modes: tuple
-    tempo: tuple
-    loudness: int
-    densities: tuple
-    words: tuple
-    adverbs: tuple
-
-
-MOODS = {
-    "plain": Mood(("major", "minor"), (66, 140), 0, ("sparse", "medium", "busy"), (), ()),
-    "happy": Mood(
-        ("major",), (100, 160), 4, ("medium", "busy"),
-        ("happy", "cheerful", "joyful", "bright", "merry"), ("happily", "cheerfully"),
-    ),
-    "sad": Mood(
-        ("minor",), (48, 82), -8, ("sparse", "medium"),
-        ("sad", "melancholic", "sorrowful", "mournful", "lonely"), ("sadly", "mournfully"),
-    ),
-    "calm": Mood(
-        ("major",), (52, 88), -14, ("sparse", "medium"),
-        ("calm", "peaceful", "gentle", "relaxing", "soft", "quiet"), ("calmly", "softly", "gently"),
-    ),
-    "dark": Mood(
-        ("minor",), (54, 100), -2, ("sparse", "medium"),
-        ("dark", "gloomy", "ominous", "brooding", "mysterious"), ("ominously",),
-    ),
-    "energetic": Mood(
-        ("major", "minor"), (126, 172), 10, ("busy",),
-        ("energetic", "upbeat", "lively", "driving"), ("energetically",),
-    ),
-    "dreamy": Mood(("major",), (54, 88), -12, ("sparse",), ("dreamy", "ethereal", "floating"), ("dreamily",)),
-    "playful": Mood(
-        ("major",), (104, 150), 0, ("medium", "busy"),
-        ("playful", "light-hearted", "funny", "bouncy"), ("playfully",),
-    ),
-    "dramatic": Mood(
-        ("minor",), (84, 140), 14, ("medium", "busy"),
-        ("dramatic", "intense", "powerful", "epic"), ("dramatically", "powerfully"),
-    ),
-    "romantic": Mood(
-        ("major",), (58, 92), -6, ("sparse", "medium"),
-        ("romantic", "tender", "sweet", "warm"), ("tenderly",),
-    ),
-}
 BEAT_MOODS = ("plain", "energetic", "happy", "dark")
 
 
@@ -99,7 +41,7 @@ class Ensemble:
         moods (`tuple[str, ...]`): Names of `MOODS`.
         roles (`tuple[Role, ...]`)
         names (`tuple[str, ...]`):
-            Captions, with `{}` where adjectives go, and the instruments that were drawn by their roles' numbers, `{0}`.
+            Captions, with `{}` where adjectives go, and `{0}` and so on for the instruments, by their roles.
         grooves (`tuple[str, ...]`): Names of `GROOVES`, of which one is drawn; none without drums.
         harmony (`str`, defaults to `"plain"`): `"plain"`, `"jazz"`, `"blues"` or `"slow"`.
         swing (`tuple[float, float]`): Where the second eighth of a beat falls; 0.5 is even.
@@ -122,53 +64,94 @@ ENSEMBLES = {
     ensemble.style: ensemble
     for ensemble in (
         Ensemble(
-            "rock", "rock music", (96, 150), ("plain", "energetic", "happy", "dramatic"),
+            "rock",
+            "rock music",
+            (96, 150),
+            ("plain", "energetic", "happy", "dramatic"),
             (
                 Role("riff", ("overdriven guitar", "distorted guitar"), 92),
                 Role("bass line", ("bass guitar",), 100, "eighths"),
                 Role("melody", ("overdriven guitar",), 100, share=0.4, octave=1),
             ),
-            ("{}rock music", "a {}rock song", "a {}rock band playing", "{}electric guitars and drums", "{}rock with electric guitar, bass and drums"),
+            (
+                "{}rock music",
+                "a {}rock song",
+                "a {}rock band playing",
+                "{}electric guitars and drums",
+                "{}rock with electric guitar, bass and drums",
+            ),
             ("rock",),
         ),
         Ensemble(
-            "metal", "rock music", (120, 180), ("dramatic", "energetic", "dark", "plain"),
+            "metal",
+            "rock music",
+            (120, 180),
+            ("dramatic", "energetic", "dark", "plain"),
             (Role("riff", ("distorted guitar",), 110), Role("bass line", ("bass guitar",), 90, "eighths")),
             ("{}heavy metal", "{}heavy metal music", "a {}metal band", "a {}heavy metal guitar riff with drums"),
             ("metal",),
         ),
         Ensemble(
-            "jazz trio", "jazz", (104, 190), ("plain", "happy", "energetic", "playful"),
+            "jazz trio",
+            "jazz",
+            (104, 190),
+            ("plain", "happy", "energetic", "playful"),
             (
                 Role("melody", ("piano", "vibraphone", "jazz guitar"), 110),
                 Role("chords", ("piano",), 70, "comping"),
                 Role("bass line", ("upright bass",), 115, "walking"),
             ),
-            ("{}jazz music", "a {}jazz trio playing", "a {}jazz tune", "{}swinging jazz", "{}jazz with {0}, upright bass and drums"),
-            ("swing",), "jazz", (0.62, 0.67),
+            (
+                "{}jazz music",
+                "a {}jazz trio playing",
+                "a {}jazz tune",
+                "{}swinging jazz",
+                "{}jazz with {0}, upright bass and drums",
+            ),
+            ("swing",),
+            "jazz",
+            (0.62, 0.67),
         ),
         Ensemble(
-            "jazz quartet", "jazz", (96, 180), ("plain", "happy", "energetic", "playful"),
+            "jazz quartet",
+            "jazz",
+            (96, 180),
+            ("plain", "happy", "energetic", "playful"),
             (
                 Role("melody", ("tenor saxophone", "alto saxophone", "trumpet", "muted trumpet"), 115),
                 Role("chords", ("piano",), 75, "comping"),
                 Role("bass line", ("upright bass",), 115, "walking"),
             ),
-            ("{}jazz with {0}", "a {}jazz band playing", "{}swinging jazz music", "a {}{0} jazz solo with a rhythm section"),
-            ("swing",), "jazz", (0.62, 0.67),
+            (
+                "{}jazz with {0}",
+                "a {}jazz band playing",
+                "{}swinging jazz music",
+                "a {}{0} jazz solo with a rhythm section",
+            ),
+            ("swing",),
+            "jazz",
+            (0.62, 0.67),
         ),
         Ensemble(
-            "blues", "blues", (72, 124), ("plain", "sad", "energetic"),
+            "blues",
+            "blues",
+            (72, 124),
+            ("plain", "sad", "energetic"),
             (
                 Role("melody", ("overdriven guitar", "harmonica", "clean electric guitar"), 110),
                 Role("chords", ("hammond organ", "piano"), 64, "backbeats"),
                 Role("bass line", ("bass guitar",), 105, "walking"),
             ),
             ("{}blues music", "a {}blues band", "a {}blues with {0}", "{}blues rock"),
-            ("shuffle",), "blues", (0.64, 0.67),
+            ("shuffle",),
+            "blues",
+            (0.64, 0.67),
         ),
         Ensemble(
-            "orchestra", "orchestra", (60, 132), ("plain", "dramatic", "sad", "romantic", "happy", "dark"),
+            "orchestra",
+            "orchestra",
+            (60, 132),
+            ("plain", "dramatic", "sad", "romantic", "happy", "dark"),
             (
                 Role("melody", ("strings", "flute", "oboe", "french horn", "violin"), 110),
                 Role("sustained chords", ("slow strings", "strings"), 90),
@@ -176,30 +159,56 @@ ENSEMBLES = {
                 Role("sustained chords", ("french horn", "brass section"), 60, share=0.5),
                 Role("pulse", ("timpani",), 90, share=0.5),
             ),
-            ("{}orchestral music", "a {}symphony orchestra playing", "{}classical music", "a {}orchestra", "a {}orchestral theme"),
+            (
+                "{}orchestral music",
+                "a {}symphony orchestra playing",
+                "{}classical music",
+                "a {}orchestra",
+                "a {}orchestral theme",
+            ),
         ),
         Ensemble(
-            "film score", "orchestra", (70, 130), ("dramatic", "dark"),
+            "film score",
+            "orchestra",
+            (70, 130),
+            ("dramatic", "dark"),
             (
                 Role("ostinato", ("strings",), 105),
                 Role("sustained chords", ("brass section", "french horn"), 95),
                 Role("sustained chords", ("choir",), 80, share=0.6),
                 Role("bass line", ("cello",), 105, "halves"),
             ),
-            ("{}film music", "a {}film score", "a {}orchestral soundtrack", "{}cinematic orchestra music with drums", "{}trailer music"),
+            (
+                "{}film music",
+                "a {}film score",
+                "a {}orchestral soundtrack",
+                "{}cinematic orchestra music with drums",
+                "{}trailer music",
+            ),
             ("tribal",),
         ),
         Ensemble(
-            "string quartet", "strings", (60, 132), ("plain", "sad", "romantic", "happy", "playful"),
+            "string quartet",
+            "strings",
+            (60, 132),
+            ("plain", "sad", "romantic", "happy", "playful"),
             (
                 Role("melody", ("violin",), 105),
                 Role("sustained chords", ("viola",), 75),
                 Role("bass line", ("cello",), 95, "quarters"),
             ),
-            ("a {}string quartet", "a {}string quartet playing", "{}chamber music for strings", "{}violin, viola and cello"),
+            (
+                "a {}string quartet",
+                "a {}string quartet playing",
+                "{}chamber music for strings",
+                "{}violin, viola and cello",
+            ),
         ),
         Ensemble(
-            "brass ensemble", "brass", (72, 126), ("plain", "dramatic", "happy"),
+            "brass ensemble",
+            "brass",
+            (72, 126),
+            ("plain", "dramatic", "happy"),
             (
                 Role("melody", ("trumpet",), 105),
                 Role("sustained chords", ("trombone", "french horn", "brass section"), 85),
@@ -208,17 +217,28 @@ ENSEMBLES = {
             ("{}brass music", "a {}brass band", "a {}brass ensemble playing", "a {}brass fanfare"),
         ),
         Ensemble(
-            "march", "brass", (100, 124), ("plain", "happy", "dramatic"),
+            "march",
+            "brass",
+            (100, 124),
+            ("plain", "happy", "dramatic"),
             (
                 Role("melody", ("trumpet", "piccolo"), 105),
                 Role("chords", ("brass section",), 80, "offbeats"),
                 Role("bass line", ("tuba",), 105, "quarters"),
             ),
-            ("a {}brass band march", "{}marching band music", "a {}march played by a brass band", "a {}military march"),
+            (
+                "a {}brass band march",
+                "{}marching band music",
+                "a {}march played by a brass band",
+                "a {}military march",
+            ),
             ("march",),
         ),
         Ensemble(
-            "house", "electronic music", (116, 130), BEAT_MOODS,
+            "house",
+            "electronic music",
+            (116, 130),
+            BEAT_MOODS,
             (
                 Role("chords", ("saw synth lead", "piano", "electric piano"), 78, "stabs"),
                 Role("bass line", ("synth bass",), 110, "offbeats"),
@@ -227,7 +247,10 @@ ENSEMBLES = {
             ("house",),
         ),
         Ensemble(
-            "techno", "electronic music", (124, 146), BEAT_MOODS,
+            "techno",
+            "electronic music",
+            (124, 146),
+            BEAT_MOODS,
             (
                 Role("arpeggios", ("saw synth lead", "square synth lead"), 80),
                 Role("bass line", ("synth bass",), 110, "offbeats"),
@@ -236,17 +259,28 @@ ENSEMBLES = {
             ("techno",),
         ),
         Ensemble(
-            "synthwave", "electronic music", (80, 118), ("plain", "dark", "dreamy"),
+            "synthwave",
+            "electronic music",
+            (80, 118),
+            ("plain", "dark", "dreamy"),
             (
                 Role("sustained chords", ("synth strings", "warm pad"), 90),
                 Role("bass line", ("synth bass",), 105, "octaves"),
                 Role("melody", ("saw synth lead", "square synth lead"), 80, share=0.6),
             ),
-            ("{}synthwave", "{}retro synthesizer music", "{}eighties synth pop", "{}electronic music with synthesizers"),
+            (
+                "{}synthwave",
+                "{}retro synthesizer music",
+                "{}eighties synth pop",
+                "{}electronic music with synthesizers",
+            ),
             ("pop",),
         ),
         Ensemble(
-            "chiptune", "game music", (110, 170), ("happy", "energetic", "playful", "plain"),
+            "chiptune",
+            "game music",
+            (110, 170),
+            ("happy", "energetic", "playful", "plain"),
             (
                 Role("melody", ("square synth lead",), 100),
                 Role("arpeggios", ("square synth lead",), 60),
@@ -255,26 +289,42 @@ ENSEMBLES = {
             ("{}chiptune music", "{}video game music", "{}8-bit game music", "a {}retro video game tune"),
         ),
         Ensemble(
-            "hip-hop", "hip-hop beat", (78, 104), ("plain", "calm", "dark"),
+            "hip-hop",
+            "hip-hop beat",
+            (78, 104),
+            ("plain", "calm", "dark"),
             (
                 Role("chords", ("electric piano", "vibraphone"), 85, "whole"),
                 Role("bass line", ("synth bass", "bass guitar"), 112, "syncopated"),
             ),
             ("a {}hip-hop beat", "{}hip hop music", "a {}lo-fi hip hop beat", "a {}rap instrumental"),
-            ("hip-hop",), "jazz",
+            ("hip-hop",),
+            "jazz",
         ),
         Ensemble(
-            "funk", "funk", (92, 118), ("plain", "energetic", "happy"),
+            "funk",
+            "funk",
+            (92, 118),
+            ("plain", "energetic", "happy"),
             (
                 Role("chords", ("clean electric guitar",), 85, "stabs"),
                 Role("bass line", ("slap bass", "bass guitar"), 118, "funky"),
                 Role("chords", ("hammond organ", "brass section"), 60, "backbeats", share=0.5),
             ),
-            ("{}funk music", "a {}funk groove with bass and guitar", "a {}funky band", "{}funk with slap bass and drums"),
-            ("funk",), "jazz",
+            (
+                "{}funk music",
+                "a {}funk groove with bass and guitar",
+                "a {}funky band",
+                "{}funk with slap bass and drums",
+            ),
+            ("funk",),
+            "jazz",
         ),
         Ensemble(
-            "disco", "disco", (110, 128), ("happy", "plain", "energetic"),
+            "disco",
+            "disco",
+            (110, 128),
+            ("happy", "plain", "energetic"),
             (
                 Role("chords", ("clean electric guitar", "electric piano"), 80, "offbeats"),
                 Role("sustained chords", ("strings",), 80),
@@ -284,7 +334,10 @@ ENSEMBLES = {
             ("disco",),
         ),
         Ensemble(
-            "reggae", "reggae", (68, 92), ("plain", "happy", "calm"),
+            "reggae",
+            "reggae",
+            (68, 92),
+            ("plain", "happy", "calm"),
             (
                 Role("chords", ("clean electric guitar",), 95, "backbeats"),
                 Role("chords", ("hammond organ",), 60, "offbeats"),
@@ -294,17 +347,24 @@ ENSEMBLES = {
             ("reggae",),
         ),
         Ensemble(
-            "bossa nova", "latin music", (104, 140), ("plain", "calm", "romantic", "happy"),
+            "bossa nova",
+            "latin music",
+            (104, 140),
+            ("plain", "calm", "romantic", "happy"),
             (
                 Role("chords", ("nylon guitar",), 100, "pushed"),
                 Role("bass line", ("upright bass",), 100, "syncopated"),
                 Role("melody", ("flute", "alto saxophone", "piano"), 90, share=0.7),
             ),
             ("{}bossa nova", "a {}bossa nova with guitar", "{}latin jazz", "{}brazilian bossa nova music"),
-            ("bossa nova",), "jazz",
+            ("bossa nova",),
+            "jazz",
         ),
         Ensemble(
-            "salsa", "latin music", (92, 126), ("plain", "happy", "energetic"),
+            "salsa",
+            "latin music",
+            (92, 126),
+            ("plain", "happy", "energetic"),
             (
                 Role("chords", ("piano",), 95, "stabs"),
                 Role("bass line", ("upright bass", "bass guitar"), 110, "syncopated"),
@@ -314,7 +374,10 @@ ENSEMBLES = {
             ("percussion",),
         ),
         Ensemble(
-            "country", "folk music", (88, 140), ("plain", "happy", "energetic"),
+            "country",
+            "folk music",
+            (88, 140),
+            ("plain", "happy", "energetic"),
             (
                 Role("strumming", ("acoustic guitar",), 85),
                 Role("melody", ("banjo", "fiddle", "harmonica"), 110),
@@ -323,7 +386,10 @@ ENSEMBLES = {
             ("{}country music", "{}country music with {1}", "{}bluegrass with {1} and guitar", "a {}country song"),
         ),
         Ensemble(
-            "folk", "folk music", (76, 132), ("plain", "happy", "calm", "romantic", "playful"),
+            "folk",
+            "folk music",
+            (76, 132),
+            ("plain", "happy", "calm", "romantic", "playful"),
             (
                 Role("melody", ("fiddle", "recorder", "accordion", "mandolin", "flute"), 105),
                 Role("strumming", ("acoustic guitar", "nylon guitar"), 80),
@@ -331,17 +397,30 @@ ENSEMBLES = {
             ("{}folk music", "{}folk music with {0} and guitar", "a {}folk tune on {0}", "a {}folk dance"),
         ),
         Ensemble(
-            "ambient", "ambient music", (54, 80), ("calm", "dreamy", "dark", "plain"),
+            "ambient",
+            "ambient music",
+            (54, 80),
+            ("calm", "dreamy", "dark", "plain"),
             (
                 Role("sustained chords", ("warm pad", "sweep pad", "synth strings"), 100),
                 Role("arpeggios", ("fantasia", "harp", "electric piano"), 60, share=0.6),
                 Role("sustained chords", ("choir",), 50, share=0.4),
             ),
-            ("{}ambient music", "{}ambient synthesizer pads", "{}new-age music", "a {}soundscape of synthesizers", "{}meditation music"),
-            (), "slow",
+            (
+                "{}ambient music",
+                "{}ambient synthesizer pads",
+                "{}new-age music",
+                "a {}soundscape of synthesizers",
+                "{}meditation music",
+            ),
+            (),
+            "slow",
         ),
         Ensemble(
-            "lullaby", "music box", (60, 90), ("calm", "dreamy", "romantic"),
+            "lullaby",
+            "music box",
+            (60, 90),
+            ("calm", "dreamy", "romantic"),
             (
                 Role("melody", ("music box",), 110),
                 Role("arpeggios", ("music box",), 60, octave=-1),
@@ -349,17 +428,28 @@ ENSEMBLES = {
             ("a {}lullaby on a music box", "a {}lullaby", "a {}music box lullaby"),
         ),
         Ensemble(
-            "waltz", "accordion", (90, 150), ("plain", "happy", "romantic", "playful"),
+            "waltz",
+            "accordion",
+            (90, 150),
+            ("plain", "happy", "romantic", "playful"),
             (
                 Role("melody", ("accordion",), 105),
                 Role("chords", ("accordion", "piano", "acoustic guitar"), 70, "waltz"),
                 Role("bass line", ("upright bass",), 100, "halves"),
             ),
-            ("a {}waltz on accordion", "a {}accordion waltz", "a {}french musette waltz", "{}accordion music in three-four time"),
+            (
+                "a {}waltz on accordion",
+                "a {}accordion waltz",
+                "a {}french musette waltz",
+                "{}accordion music in three-four time",
+            ),
             beats_per_bar=3,
         ),
         Ensemble(
-            "choir and organ", "choir", (56, 88), ("calm", "sad", "plain", "dramatic"),
+            "choir and organ",
+            "choir",
+            (56, 88),
+            ("calm", "sad", "plain", "dramatic"),
             (
                 Role("chords", ("choir",), 120, "halves"),
                 Role("sustained chords", ("church organ",), 50),
@@ -367,15 +457,26 @@ ENSEMBLES = {
             ("a {}choir with organ", "{}church music", "{}sacred choir music", "a {}choir singing a hymn"),
         ),
         Ensemble(
-            "duo with piano", "duo", (58, 120), ("plain", "sad", "romantic", "happy", "calm"),
+            "duo with piano",
+            "duo",
+            (58, 120),
+            ("plain", "sad", "romantic", "happy", "calm"),
             (
                 Role("melody", ("violin", "cello", "flute", "clarinet", "oboe", "alto saxophone"), 115),
                 Role("arpeggios", ("piano",), 80),
             ),
-            ("a {}duet of {0} and piano", "{}{0} and piano", "{}{0} music with piano accompaniment", "a {}{0} melody over piano"),
+            (
+                "a {}duet of {0} and piano",
+                "{}{0} and piano",
+                "{}{0} music with piano accompaniment",
+                "a {}{0} melody over piano",
+            ),
         ),
         Ensemble(
-            "piano ballad", "piano", (60, 92), ("sad", "romantic", "calm", "plain"),
+            "piano ballad",
+            "piano",
+            (60, 92),
+            ("sad", "romantic", "calm", "plain"),
             (
                 Role("chords", ("piano",), 110, "quarters"),
                 Role("sustained chords", ("slow strings",), 66),
@@ -385,29 +486,3 @@ ENSEMBLES = {
         ),
     )
 }
-
-# How many pieces of a hundred and some: instruments alone, grooves alone and ensembles. What is asked for most has most.
-SOLO_SHARES = {
-    "piano": 9, "electric piano": 2, "honky-tonk piano": 1, "harpsichord": 2,
-    "music box": 1, "glockenspiel": 1, "vibraphone": 2, "marimba": 2, "xylophone": 1, "tubular bells": 1,
-    "steel drums": 1, "hammond organ": 2, "church organ": 3, "accordion": 2, "harmonica": 2,
-    "acoustic guitar": 6, "nylon guitar": 4, "twelve-string guitar": 1, "clean electric guitar": 3, "jazz guitar": 1,
-    "distorted guitar": 3, "overdriven guitar": 2, "ukulele": 2, "mandolin": 1, "banjo": 2, "sitar": 2, "koto": 1,
-    "harp": 2, "pizzicato strings": 1, "bass guitar": 3, "slap bass": 1, "upright bass": 2, "synth bass": 1,
-    "violin": 4, "fiddle": 1, "cello": 3, "viola": 1, "strings": 3, "slow strings": 2, "choir": 3, "voices": 1,
-    "trumpet": 3, "muted trumpet": 1, "trombone": 2, "tuba": 1, "french horn": 1, "brass section": 2,
-    "alto saxophone": 2, "tenor saxophone": 2, "soprano saxophone": 1, "oboe": 1, "bassoon": 1, "clarinet": 2,
-    "flute": 4, "piccolo": 1, "recorder": 1, "pan flute": 1, "bagpipes": 1, "kalimba": 1,
-    "square synth lead": 2, "saw synth lead": 2, "warm pad": 1, "sweep pad": 1, "fantasia": 1, "synth strings": 1,
-    "timpani": 1,
-}  # fmt: skip
-GROOVE_SHARES = {
-    "rock": 5, "pop": 6, "disco": 2, "house": 3, "techno": 3, "hip-hop": 4, "funk": 3, "drum and bass": 2, "metal": 1,
-    "swing": 3, "shuffle": 1, "bossa nova": 1, "reggae": 1, "percussion": 3, "tribal": 2, "march": 2, "waltz": 1,
-}  # fmt: skip
-ENSEMBLE_SHARES = {
-    "rock": 4, "metal": 2, "jazz trio": 3, "jazz quartet": 3, "blues": 2, "orchestra": 5, "film score": 2,
-    "string quartet": 2, "brass ensemble": 2, "march": 1, "house": 3, "techno": 3, "synthwave": 2, "chiptune": 2,
-    "hip-hop": 3, "funk": 2, "disco": 2, "reggae": 2, "bossa nova": 2, "salsa": 1, "country": 2, "folk": 3,
-    "ambient": 4, "lullaby": 1, "waltz": 1, "choir and organ": 1, "duo with piano": 3, "piano ballad": 1,
-}  # fmt: skip
