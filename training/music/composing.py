@@ -168,14 +168,14 @@ class _Draft:
         notes = self.perform(events, timing_s)
         self.parts.append(Part(notes, instrument.program, instrument.bank, False, volume, instrument.reverb))
 
-    def add_drums(self, groove, fill=None):
-        events = drum_events(self.rng, groove, self.num_bars, fill)
+    def add_drums(self, groove, volume=100):
+        events = drum_events(self.rng, groove, self.num_bars)
         if self.ends:
             last = self.num_bars * groove.beats_per_bar
             drums = ("low conga", "slap conga") if groove.sound_class == "percussion" else ("kick", "crash")
             events += [textures.Event(last, 1, DRUMS[drum], 8) for drum in drums]
         notes = self.perform(events, TIMING_S / 2, velocity=90)
-        self.parts.append(Part(notes, self.rng.choice(groove.kits), drums=True, volume=100, reverb=30))
+        self.parts.append(Part(notes, self.rng.choice(groove.kits), drums=True, volume=volume, reverb=30))
 
 
 def _texture_events(draft, harmony, role, instrument, mood):
@@ -320,7 +320,7 @@ def _draw_ensemble(rng, name, duration_s):
     instruments = tuple(instrument.name for instrument in playing)
     called = tuple(instrument.names[0] for instrument in playing)
     if groove is not None:
-        draft.add_drums(groove)
+        draft.add_drums(groove, ensemble.drum_volume)
         instruments, called = (*instruments, "drums"), (*called, "drums")
     # A duo is named by the one that has the melody.
     sound_class = playing[0].sound_class if ensemble.sound_class == "duo" else ensemble.sound_class

@@ -46,6 +46,7 @@ class Ensemble:
         harmony (`str`, defaults to `"plain"`): `"plain"`, `"jazz"`, `"blues"` or `"slow"`.
         swing (`tuple[float, float]`): Where the second eighth of a beat falls; 0.5 is even.
         beats_per_bar (`int`, defaults to 4)
+        drum_volume (`int`, defaults to 100): From 0 to 127.
     """
 
     style: str
@@ -58,6 +59,7 @@ class Ensemble:
     harmony: str = "plain"
     swing: tuple = (0.5, 0.5)
     beats_per_bar: int = 4
+    drum_volume: int = 100
 
 
 ENSEMBLES = {
@@ -97,7 +99,7 @@ ENSEMBLES = {
             (104, 190),
             ("plain", "happy", "energetic", "playful"),
             (
-                Role("melody", ("piano", "vibraphone", "jazz guitar"), 110),
+                Role("melody", ("piano", "vibraphone"), 127),
                 Role("chords", ("piano",), 70, "comping"),
                 Role("bass line", ("upright bass",), 115, "walking"),
             ),
@@ -111,6 +113,7 @@ ENSEMBLES = {
             ("swing",),
             "jazz",
             (0.62, 0.67),
+            drum_volume=55,
         ),
         Ensemble(
             "jazz quartet",
@@ -118,8 +121,8 @@ ENSEMBLES = {
             (96, 180),
             ("plain", "happy", "energetic", "playful"),
             (
-                Role("melody", ("tenor saxophone", "alto saxophone", "trumpet", "muted trumpet"), 115),
-                Role("chords", ("piano",), 75, "comping"),
+                Role("melody", ("tenor saxophone", "soprano saxophone", "trumpet"), 127),
+                Role("chords", ("piano",), 60, "comping"),
                 Role("bass line", ("upright bass",), 115, "walking"),
             ),
             (
@@ -131,6 +134,7 @@ ENSEMBLES = {
             ("swing",),
             "jazz",
             (0.62, 0.67),
+            drum_volume=55,
         ),
         Ensemble(
             "blues",
@@ -211,7 +215,7 @@ ENSEMBLES = {
             ("plain", "dramatic", "happy"),
             (
                 Role("melody", ("trumpet",), 105),
-                Role("sustained chords", ("trombone", "french horn", "brass section"), 85),
+                Role("sustained chords", ("trombone", "french horn"), 85),
                 Role("bass line", ("tuba",), 100, "quarters"),
             ),
             ("{}brass music", "a {}brass band", "a {}brass ensemble playing", "a {}brass fanfare"),
@@ -222,8 +226,8 @@ ENSEMBLES = {
             (100, 124),
             ("plain", "happy", "dramatic"),
             (
-                Role("melody", ("trumpet", "piccolo"), 105),
-                Role("chords", ("brass section",), 80, "offbeats"),
+                Role("melody", ("trumpet",), 120),
+                Role("chords", ("trombone", "french horn"), 85, "offbeats"),
                 Role("bass line", ("tuba",), 105, "quarters"),
             ),
             (
@@ -233,6 +237,7 @@ ENSEMBLES = {
                 "a {}military march",
             ),
             ("march",),
+            drum_volume=65,
         ),
         Ensemble(
             "house",
@@ -302,25 +307,6 @@ ENSEMBLES = {
             "jazz",
         ),
         Ensemble(
-            "funk",
-            "funk",
-            (92, 118),
-            ("plain", "energetic", "happy"),
-            (
-                Role("chords", ("clean electric guitar",), 85, "stabs"),
-                Role("bass line", ("slap bass", "bass guitar"), 118, "funky"),
-                Role("chords", ("hammond organ", "brass section"), 60, "backbeats", share=0.5),
-            ),
-            (
-                "{}funk music",
-                "a {}funk groove with bass and guitar",
-                "a {}funky band",
-                "{}funk with slap bass and drums",
-            ),
-            ("funk",),
-            "jazz",
-        ),
-        Ensemble(
             "disco",
             "disco",
             (110, 128),
@@ -332,19 +318,6 @@ ENSEMBLES = {
             ),
             ("{}disco music", "a {}disco song", "{}seventies disco with strings"),
             ("disco",),
-        ),
-        Ensemble(
-            "reggae",
-            "reggae",
-            (68, 92),
-            ("plain", "happy", "calm"),
-            (
-                Role("chords", ("clean electric guitar",), 95, "backbeats"),
-                Role("chords", ("hammond organ",), 60, "offbeats"),
-                Role("bass line", ("bass guitar",), 118, "syncopated"),
-            ),
-            ("{}reggae music", "a {}reggae groove", "{}reggae with guitar, organ and bass", "a {}reggae band"),
-            ("reggae",),
         ),
         Ensemble(
             "bossa nova",
@@ -471,18 +444,6 @@ ENSEMBLES = {
                 "{}{0} music with piano accompaniment",
                 "a {}{0} melody over piano",
             ),
-        ),
-        Ensemble(
-            "piano ballad",
-            "piano",
-            (60, 92),
-            ("sad", "romantic", "calm", "plain"),
-            (
-                Role("chords", ("piano",), 110, "quarters"),
-                Role("sustained chords", ("slow strings",), 66),
-                Role("bass line", ("bass guitar",), 90, "halves"),
-            ),
-            ("a {}piano ballad", "a {}ballad with piano and strings", "{}piano and strings"),
         ),
     )
 }
