@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from script_runs import load_script
 
-from audiolcm_diffusers.data import load_captioned_audio
+from audiolcm_diffusers.data.captioned_audio import load_clips
 from audiolcm_diffusers.trainer import parse_config
 from music.rendering import DEFAULT_SOUNDFONT
 
@@ -48,7 +48,7 @@ def test_sets_are_extended_and_made_again(tmp_path):
         assert info.duration == pytest.approx(float(row["duration_s"]), abs=1e-3)
         assert row["kind"] == "music" and row["licence"] == "MIT" and row["author"].startswith("Frank Wen")
     assert len({row["group"] for row in rows}) == 3
-    assert len(load_captioned_audio(tmp_path / "music")) == 3
+    assert len(load_clips(tmp_path / "music")) == 3
 
     with pytest.raises(ValueError, match="holds clips with seed 1, not 2"):
         render(tmp_path / "music", num_clips=3, seed=2)

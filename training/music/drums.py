@@ -217,7 +217,7 @@ GROOVES = {
                 "a {}swing beat on drums",
                 "{}jazz drums",
                 "a {}jazz drummer",
-                "a {}swinging ride cymbal and drums",
+                "a {}swing drum groove",
             ),
             fills=False,
         ),
@@ -271,7 +271,6 @@ GROOVES = {
             (
                 "a {}percussion loop",
                 "{}latin percussion",
-                "{}bongos and shakers",
                 "{}hand drums",
                 "a {}percussion groove",
             ),

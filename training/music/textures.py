@@ -132,7 +132,7 @@ class Harmony:
         return [bar * self.beats_per_bar for bar in range(self.num_bars)]
 
     def scale(self, beat, low, high):
-        r"""Pitches of the key in a register, with the chord's own notes where they differ: a leading tone, a blue note."""
+        r"""Pitches of the key in a register, with the chord's own where they differ: leading tones, blue notes."""
         chord, classes = self.at(beat), set(self.key.pitch_classes)
         for note in chord.pitch_classes:
             if note not in classes:
@@ -177,7 +177,7 @@ def melody(rng, harmony, low, high, density, staccato=False):
                 tones = [candidate for candidate in range(low, high + 1) if candidate % 12 in chord]
                 target = min(tones, key=lambda candidate: (abs(candidate - target), candidate))
             pitch = target
-            events.append(Event(beat, length * (0.5 if staccato else 0.95), pitch, accent=4 if beat == start else 0))
+            events.append(Event(beat, length * (0.65 if staccato else 0.95), pitch, accent=4 if beat == start else 0))
             beat += length
     return events
 

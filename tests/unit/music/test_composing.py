@@ -94,7 +94,7 @@ def test_drums_are_on_the_grid_of_their_tempo(pieces):
 
 
 def test_swing_moves_offbeats_and_leaves_beats(pieces):
-    (piece, *_) = [piece for piece in pieces if piece.style == "jazz trio"]
+    (piece, *_) = [piece for piece in pieces if piece.style == "jazz quartet"]
     per_s = piece.tempo_bpm / 60 * TICKS_PER_BEAT
     walk = next(part for part, name in zip(piece.parts, piece.instruments) if name == "upright bass")
     for note in walk.notes:
