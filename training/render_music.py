@@ -143,7 +143,11 @@ def main(config):
     # A clip is rendered by one thread of a program of its own: cores are used by clips at a time, not within one.
     torch.set_num_threads(1)
     with ThreadPoolExecutor(config.jobs) as pool:
-        rows = list(tqdm(pool.map(render, range(config.num_clips)), total=config.num_clips, desc="clips"))
+        try:
+            rows = list(tqdm(pool.map(render, range(config.num_clips)), total=config.num_clips, desc="clips"))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # else all other clips would be rendered before the error is seen
+            raise
     with replacing(folder / "metadata.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()

@@ -57,6 +57,16 @@ def test_sets_are_extended_and_made_again(tmp_path):
 
 
 @needs_fluidsynth
+def test_an_error_ends_the_run_and_names_the_clip(tmp_path):
+    # Nothing but the head of an SF2 file. It must not be played by the soundfont that fluidsynth takes by default.
+    (tmp_path / "empty.sf2").write_bytes(b"RIFF\x04\0\0\0sfbk")
+    credited = {"soundfont_licence": "CC0 1.0", "soundfont_author": "Nobody", "soundfont_source": "here"}
+    with pytest.raises((RuntimeError, ValueError), match=r"fluidsynth failed|Clip 0 of seed 1.*silent"):
+        render(tmp_path / "music", num_clips=30, soundfont=tmp_path / "empty.sf2", **credited)
+    assert not list((tmp_path / "music").glob("*.flac"))
+
+
+@needs_fluidsynth
 def test_folders_of_something_else_are_left_alone(tmp_path):
     (tmp_path / "letter.txt").touch()
     with pytest.raises(ValueError, match="holds something else"):

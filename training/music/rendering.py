@@ -34,12 +34,16 @@ def check_renderer(soundfont):
 
     Raises:
         RuntimeError: If fluidsynth is not on the path; the message names the packages.
-        ValueError: If there is no such soundfont.
+        ValueError: If there is no such soundfont, or the file is none.
     """
     if shutil.which("fluidsynth") is None:
         raise RuntimeError(f"The program fluidsynth is not installed. {PACKAGES}")
     if not Path(soundfont).is_file():
         raise ValueError(f"There is no soundfont {str(soundfont)!r}. {PACKAGES}")
+    with Path(soundfont).open("rb") as file:
+        head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
+        raise ValueError(f"{str(soundfont)!r} is no SF2 file: it begins with {head!r}.")
 
 
 def synthesize(midi, soundfont, room_size=0.2):
@@ -61,6 +65,8 @@ def synthesize(midi, soundfont, room_size=0.2):
         source, target = Path(folder, "piece.mid"), Path(folder, "piece.wav")
         source.write_bytes(midi)
         settings = ("synth.dynamic-sample-loading=1", "synth.lock-memory=0", f"synth.reverb.room-size={room_size}")
+        # Without a soundfont that it can read, fluidsynth would play another one, and say nothing.
+        settings += (f"synth.default-soundfont={Path(folder, 'none.sf2')}",)
         command = ["fluidsynth", "-ni", "-q", "-C", "0", "-R", "1", "-g", "0.3", "-r", str(RENDER_RATE)]
         command += [word for setting in settings for word in ("-o", setting)]
         command += ["-T", "wav", "-O", "float", "-F", str(target), str(soundfont), str(source)]

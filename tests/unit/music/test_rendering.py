@@ -32,6 +32,9 @@ def test_a_missing_soundfont_is_quoted(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match="no soundfont 'no.sf2'"):
         check_renderer("no.sf2")
+    (tmp_path / "song.sf2").write_bytes(b"MThd and so on")
+    with pytest.raises(ValueError, match="no SF2 file: it begins with b'MThd and so '"):
+        check_renderer(tmp_path / "song.sf2")
 
 
 def test_clips_begin_with_sound_and_end_in_a_fade():
