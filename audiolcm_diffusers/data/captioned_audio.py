@@ -85,40 +85,57 @@ def read_metadata(data, excluded_licences=()):
     if isinstance(data, (list, tuple)):
         rows = [row for one in data for row in read_metadata(one, excluded_licences)]
         return [(str(path), caption, path) for _, caption, path in rows]
-    data, licence = Path(data), ("licence",) if excluded_licences else ()
+    data, rows = Path(data), _rows_of(Path(data), needed=("licence",) if excluded_licences else ())
+    if excluded_licences:
+        rows = [row for row in rows if row["licence"] not in excluded_licences]
     if data.suffix.lower() == ".tsv":
-        if not data.is_file():
-            raise ValueError(f"There is no file {str(data)!r}.")
-        rows = _rows_of_table(data, ("name", "audio_path", "caption", *licence), "\t")
-        rows = _without_licences(rows, excluded_licences)
         return [(row["name"], row["caption"], data.parent / row["audio_path"]) for row in rows]
-    if (data / "metadata.csv").is_file():
-        rows = _rows_of_table(data / "metadata.csv", ("file_name", "caption", *licence), ",")
-    elif (data / "metadata.jsonl").is_file():
-        rows = _rows_of_json_lines(data / "metadata.jsonl", ("file_name", "caption", *licence))
-    else:
-        raise ValueError(
-            f"Expected a folder with `metadata.csv` or `metadata.jsonl` (file_name and caption), or a `.tsv` file "
-            f"(name, audio_path and caption), got {str(data)!r}."
-        )
-    rows = _without_licences(rows, excluded_licences)
     return [(row["file_name"], row["caption"], data / row["file_name"]) for row in rows]
 
 
-def _without_licences(rows, excluded_licences):
-    return [row for row in rows if not excluded_licences or row["licence"] not in excluded_licences]
+def read_further_columns(data, columns):
+    r"""
+    Read columns of a dataset that it need not have.
+
+    Args:
+        data (`str` or `Path`): See [`read_metadata`].
+        columns (`Sequence[str]`): Their names.
+
+    Returns:
+        `dict[str, list[str]]`: A text a row, empty where the row or the dataset has none.
+
+    Raises:
+        ValueError: As [`read_metadata`].
+    """
+    rows = _rows_of(Path(data), further=tuple(columns))
+    return {column: [row[column] for row in rows] for column in columns}
 
 
-def _rows_of_table(path, columns, delimiter):
+def _rows_of(data, needed=(), further=()):
+    if data.suffix.lower() == ".tsv":
+        if not data.is_file():
+            raise ValueError(f"There is no file {str(data)!r}.")
+        return _rows_of_table(data, ("name", "audio_path", "caption", *needed), "\t", further)
+    if (data / "metadata.csv").is_file():
+        return _rows_of_table(data / "metadata.csv", ("file_name", "caption", *needed), ",", further)
+    if (data / "metadata.jsonl").is_file():
+        return _rows_of_json_lines(data / "metadata.jsonl", ("file_name", "caption", *needed), further)
+    raise ValueError(
+        f"Expected a folder with `metadata.csv` or `metadata.jsonl` (file_name and caption), or a `.tsv` file "
+        f"(name, audio_path and caption), got {str(data)!r}."
+    )
+
+
+def _rows_of_table(path, columns, delimiter, further=()):
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines, restval="", delimiter=delimiter)
         missing = set(columns) - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"{path} has no column {sorted(missing)}; it has {reader.fieldnames}.")
-        return [{column: row[column].strip() for column in columns} for row in reader]
+        return [{column: row.get(column, "").strip() for column in (*columns, *further)} for row in reader]
 
 
-def _rows_of_json_lines(path, columns):
+def _rows_of_json_lines(path, columns, further=()):
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if not line.strip():
@@ -129,7 +146,7 @@ def _rows_of_json_lines(path, columns):
             raise ValueError(f"{path}, line {number}, is no JSON: {error}") from error
         if not isinstance(row, dict) or not row.get("file_name"):
             raise ValueError(f"{path}, line {number}: expected an object with file_name and caption, got {line!r}.")
-        rows.append({column: str(row.get(column) or "").strip() for column in columns})
+        rows.append({column: str(row.get(column) or "").strip() for column in (*columns, *further)})
     return rows
 
 

@@ -108,9 +108,21 @@ def test_too_few_clips_are_told_how_many_are_needed(make_judge, sounds):
 def test_metrics_are_those_that_networks_allow():
     assert pick_metrics(["classifier", "clap"], None, "classifier", True) == (
         ["fad", "kad", "kl", "is", "clap", "acc"],
-        {"diversity": "no caption occurs twice, and one take of each is made"},
+        {
+            "named": "no --tagger",
+            "tempo": "no tempo_bpm",
+            "diversity": "no caption occurs twice, and one take of each is made",
+        },
     )
-    assert pick_metrics(["classifier", "clap"], None, "classifier", True, True)[0] == list(METRICS)
+    everything = ["classifier", "clap", "tagger"]
+    assert pick_metrics(everything, None, "classifier", True, True, True, True)[0] == list(METRICS)
+    assert pick_metrics(["tagger"], None, None, True, True, True)[0] == ["named"]
+    assert pick_metrics(["tagger"], ["named", "tempo"], None, False, False, True, True)[0] == ["named", "tempo"]
+    assert pick_metrics(everything, None, "clap")[1]["named"] == "no clip's class is in the class map"
+    with pytest.raises(ValueError, match="named needs a network: name it with `tagger`"):
+        pick_metrics(["classifier"], ["named"], "classifier")
+    with pytest.raises(ValueError, match="tempo needs a column tempo_bpm"):
+        pick_metrics(["classifier"], ["tempo"], "classifier")
     assert pick_metrics(["classifier"], ["acc"], "classifier", True)[0] == ["acc"]
     with pytest.raises(ValueError, match="acc needs captions that are classes of the classifier"):
         pick_metrics(["classifier"], ["acc"], "classifier")
@@ -118,6 +130,8 @@ def test_metrics_are_those_that_networks_allow():
         ["fad", "kad", "clap"],
         {
             **dict.fromkeys(("kl", "is", "acc"), "no --classifier"),
+            "named": "no --tagger",
+            "tempo": "no tempo_bpm",
             "diversity": "no caption occurs twice, and one take of each is made",
         },
     )
