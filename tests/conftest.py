@@ -229,6 +229,12 @@ def make_vocoder():
 
 
 @pytest.fixture
+def make_vocos():
+    """`make_vocos(**config)`: a `VocosVocoder` of hop length 256."""
+    return maker("VocosVocoder", hidden_channels=8, intermediate_channels=12, num_layers=2)
+
+
+@pytest.fixture
 def make_components(
     make_tokenizer, make_bert, make_t5, make_projection, make_llama_transformer, make_vae, make_vocoder
 ):

@@ -5,7 +5,9 @@ Train a teacher: a latent diffusion transformer, from scratch together with a T5
     accelerate launch training/train_text_to_audio.py --data_dir DATA/train --vae_dir runs/vae/model \\
         --wordings training/recipes/mini/wordings.json --output_dir runs/teacher
 
-or from a pipeline on: all weights, or an adapter.
+with a text encoder that knows more words than the captions have, of `train_text_encoder.py`, which learns on slowly or
+stays as it is (`--text_encoder_dir runs/text_encoder/model --freeze_text_encoder True`), or from a pipeline on: all
+weights, or an adapter.
 
     accelerate launch training/train_text_to_audio.py --data_dir DATA/train --pipeline_dir runs/student/model \\
         --lora_rank 8 --output_dir runs/adapter
@@ -22,8 +24,7 @@ from dataclasses import dataclass
 import torch
 from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 from diffusers.utils.torch_utils import randn_tensor
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast, T5Config, T5EncoderModel
+from transformers import T5Config, T5EncoderModel
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, GriffinLimVocoder, LLaMATransformer1DModel
 from audiolcm_diffusers.distillation import SolverSchedule, distillation_loss, draw_step
@@ -41,17 +42,24 @@ from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
     TrainingRun,
+    load_text_encoder,
     load_vocoder,
     option,
     parse_config,
     tokenize_prompts,
+    train_tokenizer,
 )
 
 
 # Examples are cut out of longer sounds, and so is what is learnt of them.
 FADE_S = 0.01
 
-SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
+TEXT_ENCODER_CONFIG = (
+    '{"d_model": 256, "d_kv": 64, "d_ff": 512, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0, '
+    '"feed_forward_proj": "gated-gelu"}'
+)
+# Of a text encoder and tokenizer from scratch.
+TEXT_DEFAULTS = {"num_text_tokens": 24, "vocab_size": 2000, "text_encoder_config": TEXT_ENCODER_CONFIG}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +72,14 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
         None,
         "Pipeline to go on from. A student whose weights are all trained loses its guidance embedding.",
     )
+    text_encoder_dir: str | None = option(
+        None, "Text encoder and tokenizer to go on from, of train_text_encoder.py for one, instead of new ones."
+    )
     freeze_text_encoder: bool = option(False, "Train the transformer alone, as an adapter always does.")
     text_learning_rate: float = option(3e-4, "Highest learning rate of the text encoder.")
     text_gate: float = option(0.5, "What the gates of the text attention start from; at 0 they open very slowly.")
-    num_text_tokens: int = option(24, "Length of the text stream.")
-    vocab_size: int = option(2000, "Tokens of the tokenizer.")
+    num_text_tokens: int | None = option(None, "Length of the text stream of a new tokenizer, 24 by default.")
+    vocab_size: int | None = option(None, "Tokens of a new tokenizer, 2000 by default.")
     prediction_type: str | None = option(
         None,
         'What a teacher from scratch predicts: "v_prediction" (the default), "epsilon" or "sample" on the '
@@ -79,7 +90,9 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     )
     snr_gamma: float | None = option(None, "Weigh timesteps by Min-SNR (arXiv:2303.09556), 5 in its paper.")
     validation_inference_steps: int = option(
-        25, "Steps in which a teacher makes validation's sounds; a student that is adapted takes its own two."
+        25,
+        "Steps in which a teacher makes validation's sounds, and with which it is saved, for calls that name none; a "
+        "student that is adapted takes its own.",
     )
     token_dropout: float = option(0.1, "Chance that a token is cut in two in training, as BPE-dropout would do.")
     w_min: float = option(4.0, "Lowest guidance strength of a student that is adapted (guidance_scale - 1).")
@@ -89,10 +102,8 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
         '{"num_layers": 6, "num_attention_heads": 4, "attention_head_dim": 64, "qk_norm": "layer_norm"}',
         "Arguments of `LLaMATransformer1DModel` as JSON.",
     )
-    text_encoder_config: str = option(
-        '{"d_model": 256, "d_kv": 64, "d_ff": 512, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0, '
-        '"feed_forward_proj": "gated-gelu"}',
-        "Arguments of `T5Config` as JSON.",
+    text_encoder_config: str | None = option(
+        None, f"Arguments of `T5Config` for a new text encoder as JSON, by default {TEXT_ENCODER_CONFIG}."
     )
 
     def __post_init__(self):
@@ -100,9 +111,31 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
         self.check_lora()
         if self.vae_dir is None and self.pipeline_dir is None:
             raise ValueError("Expected vae_dir, to train from scratch, or pipeline_dir, to go on from; got neither.")
-        for name in ("lora_rank", "freeze_text_encoder"):
-            if getattr(self, name) and self.pipeline_dir is None:
-                raise ValueError(f"{name}={getattr(self, name)} needs pipeline_dir, got None.")
+        if self.lora_rank is not None and self.pipeline_dir is None:
+            raise ValueError(f"lora_rank={self.lora_rank} needs pipeline_dir, got None.")
+        if self.freeze_text_encoder and self.pipeline_dir is None and self.text_encoder_dir is None:
+            raise ValueError("freeze_text_encoder=True needs pipeline_dir or text_encoder_dir, got neither.")
+        if self.text_encoder_dir is not None and self.pipeline_dir is not None:
+            raise ValueError(
+                f"{self.pipeline_dir!r} has a text encoder of its own: leave out text_encoder_dir, got "
+                f"{self.text_encoder_dir!r}."
+            )
+        trained = self.pipeline_dir or self.text_encoder_dir
+        for name, default in TEXT_DEFAULTS.items():
+            if getattr(self, name) is None:
+                continue
+            if trained is not None:
+                raise ValueError(
+                    f"{name} is that of the text encoder in {trained!r}: leave it out, got {getattr(self, name)!r}."
+                )
+            if isinstance(default, int) and getattr(self, name) < 2:
+                raise ValueError(f"Expected {name} >= 2, got {getattr(self, name)}.")
+        for name in ("in_channels", "cross_attention_dim"):
+            if name in json.loads(self.transformer_config):
+                raise ValueError(
+                    f"{name} is that of the autoencoder or text encoder: leave it out of transformer_config, got "
+                    f"{self.transformer_config!r}."
+                )
         for name in ("prediction_type", "shift"):
             if getattr(self, name) is not None and self.pipeline_dir is not None:
                 raise ValueError(
@@ -128,37 +161,14 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
         if not 0 <= self.w_min < self.w_max:
             raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={self.w_min}, w_max={self.w_max}.")
 
+    def of_new_text(self, name):
+        """An option of a new text encoder or tokenizer: what was given, or its default."""
+        return TEXT_DEFAULTS[name] if getattr(self, name) is None else getattr(self, name)
+
     @property
     def trains_text_encoder(self):
         """`bool`: Whether the text encoder learns, too."""
         return not self.freeze_text_encoder and self.lora_rank is None
-
-
-def train_tokenizer(captions, vocab_size, num_text_tokens):
-    """A lower-case byte-pair tokenizer trained on captions, which ends every text with `</s>`."""
-    backend = Tokenizer(models.BPE(unk_token="<unk>"))
-    backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()])
-    backend.decoder = decoders.Metaspace()
-    alphabet = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
-    backend.train_from_iterator(
-        captions,
-        trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            special_tokens=list(SPECIAL_TOKENS),
-            initial_alphabet=alphabet,
-            min_frequency=2,
-            show_progress=False,
-        ),
-    )
-    backend.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=backend,
-        pad_token="<pad>",
-        eos_token="</s>",
-        unk_token="<unk>",
-        model_max_length=num_text_tokens,
-    )
 
 
 class TextToAudio(torch.nn.Module):
@@ -190,14 +200,18 @@ def start_scheduler(config):
     )
 
 
-def start_pipeline(config, vae, captions):
-    """A pipeline with tokenizer, text encoder and transformer to train from scratch."""
+def start_text(config, captions):
+    """A tokenizer that knows the words of captions, and a text encoder to train from scratch."""
     # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
     texts = [structured_caption(caption) for caption in captions]
-    tokenizer = train_tokenizer(texts, config.vocab_size, config.num_text_tokens)
-    text_encoder = T5EncoderModel(
-        T5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **json.loads(config.text_encoder_config))
-    )
+    tokenizer = train_tokenizer(texts, config.of_new_text("vocab_size"), config.of_new_text("num_text_tokens"))
+    arguments = json.loads(config.of_new_text("text_encoder_config"))
+    text_encoder = T5EncoderModel(T5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **arguments))
+    return text_encoder, tokenizer
+
+
+def start_pipeline(config, vae, text_encoder, tokenizer):
+    """A pipeline with a transformer to train from scratch, which reads what the text encoder says."""
     transformer = LLaMATransformer1DModel(
         in_channels=vae.config.latent_channels,
         cross_attention_dim=text_encoder.config.d_model,
@@ -218,6 +232,7 @@ def start_pipeline(config, vae, captions):
         scheduler=start_scheduler(config),
         vocoder=GriffinLimVocoder(),
         fade_s=FADE_S,
+        default_num_inference_steps=config.validation_inference_steps,
     )
 
 
@@ -248,6 +263,7 @@ def load_pipeline(config):
         del weights["time_embedding.cond_proj.weight"]
         transformer.load_state_dict(weights)
         pipe.transformer = transformer
+        pipe.register_to_config(default_num_inference_steps=config.validation_inference_steps)
         path = NoisePath.from_scheduler(pipe.scheduler)
         if path.is_straight:
             pipe.scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=len(path), shift=path.shift)
@@ -263,8 +279,14 @@ def main(config):
     accelerator = run.accelerator
     if config.pipeline_dir is None:
         vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False)
-        examples = config.examples(run, vae)
-        pipe = start_pipeline(config, vae, examples.prompts())
+        if config.text_encoder_dir is None:
+            examples = config.examples(run, vae)
+            pipe = start_pipeline(config, vae, *start_text(config, examples.prompts()))
+        else:
+            text_encoder, tokenizer = load_text_encoder(config.text_encoder_dir)
+            text_encoder.requires_grad_(False).to(accelerator.device)
+            pipe = start_pipeline(config, vae, text_encoder, tokenizer)
+            examples = config.examples(run, vae, None if config.trains_text_encoder else pipe)
     else:
         pipe = load_pipeline(config)
         for part in (pipe.vae, pipe.text_encoder, pipe.text_encoder_2):
@@ -301,12 +323,7 @@ def main(config):
             components["transformer"], components["text_encoder_2"] = whole.transformer, whole.text_encoder
         else:
             components["transformer"] = whole
-        return AudioLCMPipeline(
-            **components,
-            default_audio_length_in_s=examples.longest_s,
-            max_audio_length_in_s=pipe.config.max_audio_length_in_s,
-            fade_s=pipe.config.fade_s,
-        )
+        return AudioLCMPipeline(**components, **{**pipe.options, "default_audio_length_in_s": examples.longest_s})
 
     run.validation_pipeline = pipeline
     if not pipe.is_student:

@@ -4,10 +4,13 @@
 import json
 from pathlib import Path
 
+import torch
 from diffusers import AutoModel
+from transformers import AutoTokenizer, T5EncoderModel
 
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
+from ..models.vocoder_vocos import VocosVocoder
 
 
 def saved_config(folder, part):
@@ -19,15 +22,41 @@ def saved_config(folder, part):
 
 def load_vocoder(folder):
     r"""
-    Load a vocoder of either kind.
+    Load a vocoder of any kind.
 
     Args:
-        folder (`str`): Folder or id of a [`BigVGANVocoder`] or a [`GriffinLimVocoder`].
+        folder (`str`): Folder or id of a [`BigVGANVocoder`], a [`VocosVocoder`] or a [`GriffinLimVocoder`].
 
     Raises:
         ValueError: If it holds another model.
     """
     vocoder = AutoModel.from_pretrained(folder)
-    if not isinstance(vocoder, (BigVGANVocoder, GriffinLimVocoder)):
+    if not isinstance(vocoder, (BigVGANVocoder, VocosVocoder, GriffinLimVocoder)):
         raise ValueError(f"Expected a vocoder in {folder!r}, got a {type(vocoder).__name__}.")
     return vocoder
+
+
+def load_text_encoder(folder):
+    r"""
+    Load a text encoder and its tokenizer for a pipeline's second text stream, in float32.
+
+    Args:
+        folder (`str`): Folder or id of a `T5EncoderModel` beside a tokenizer, whose `model_max_length` is the length.
+
+    Returns:
+        `tuple[T5EncoderModel, PreTrainedTokenizerBase]`.
+
+    Raises:
+        ValueError: If one of them is not there, or the tokenizer has tokens that the encoder does not know.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        text_encoder = T5EncoderModel.from_pretrained(folder, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"Expected a T5 encoder and its tokenizer in {folder!r}: {error}") from error
+    if len(tokenizer) > text_encoder.config.vocab_size:
+        raise ValueError(
+            f"The tokenizer in {folder!r} has {len(tokenizer)} tokens, the text encoder knows "
+            f"{text_encoder.config.vocab_size}."
+        )
+    return text_encoder, tokenizer

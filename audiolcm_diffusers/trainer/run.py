@@ -228,13 +228,22 @@ class TrainingRun:
         r"""Write `checkpoint-<step>`, see [`~audiolcm_diffusers.trainer.checkpoints.save_checkpoint`]."""
         save_checkpoint(self.accelerator, self.output_dir, self.step, self.config.checkpoints_total_limit)
 
-    def save_model(self, model):
+    def save_model(self, model, *beside):
         r"""
         Write the `save_pretrained` folder of a model or pipeline and its card as `model` in the output folder, on the
         main process, upload it where the options say so, and end the run.
+
+        Args:
+            model: With a `save_pretrained`.
+            beside: What else is saved in the same folder, such as the model's tokenizer.
         """
+
+        def save(folder):
+            for part in (model, *beside):
+                part.save_pretrained(folder)
+
         card_data = {"pipeline_tag": "text-to-audio"} if isinstance(model, DiffusionPipeline) else {}
-        self._end(model.save_pretrained, model_usage(type(model), self._hub_name), card_data)
+        self._end(save, model_usage(type(model), self._hub_name), card_data)
 
     def save_adapter(self, transformer, base, usage):
         r"""
