@@ -26,13 +26,15 @@ format: $(VENV)/installed-for-tests
 clean:
 	rm -rf $(VENV) *.egg-info
 
-# From a folder of captioned sound (DATA/train) to two pipelines, `runs/mini/pipeline`, the student, and
-# `runs/mini/teacher-pipeline`. Whatever is stopped goes on where it was when the command is given again. FLAGS reach every
+# From captioned sound, the `train` of one folder or of several (DATA="A B"), to two pipelines, `runs/mini/pipeline`, the
+# student, and `runs/mini/teacher-pipeline`. Whatever is stopped goes on where it was when the command is given again. FLAGS reach every
 # training script: FLAGS="--max_train_steps 10".
 MINI := runs/mini
 RECIPE := training/recipes/mini
-FOLDER = $(or $(DATA),$(error name the data: make $(MAKECMDGOALS) DATA=FOLDER))
-TRAINING_DATA = $(FOLDER)/train
+FOLDERS = $(or $(DATA),$(error name the data: make $(MAKECMDGOALS) DATA=FOLDER))
+TRAINING_DATA = $(addsuffix /train,$(FOLDERS))
+# Judging takes one.
+FOLDER = $(if $(word 2,$(FOLDERS)),$(error name one folder: make $(MAKECMDGOALS) DATA=FOLDER),$(FOLDERS))
 mini: $(MINI)/pipeline $(MINI)/teacher-pipeline
 
 $(MINI)/autoencoder/model: | $(VENV)/installed-for-training
@@ -56,7 +58,7 @@ EXPORT = $(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/$(1)/m
 # where it was. FLAGS reach training/ablations.py: FLAGS="--only student".
 JUDGE := runs/judge
 ablations: | $(JUDGE)/model
-	$(BIN)/python training/ablations.py --recipe $(RECIPE)/ablations.json --data_dir $(TRAINING_DATA) \
+	$(BIN)/python training/ablations.py --recipe $(RECIPE)/ablations.json --data_dir $(FOLDER)/train \
 	  --eval_dir $(FOLDER)/validation --classifier $(JUDGE)/model --output_dir runs/ablations $(FLAGS)
 
 $(JUDGE)/model: | $(VENV)/installed-for-training

@@ -16,7 +16,9 @@ TRAIN = ["tensorboard", "pyyaml", "tqdm", "datasets", "matplotlib", *LORA]
 EVAL = ["matplotlib", "datasets"]
 # Another resampler than scipy's.
 SOXR = ["soxr"]
-TEST = ["pytest", "ruff", "import-linter", *TRAIN, *EVAL, *SOXR]
+# An outside ear for `audiolcm evaluate --tagger`: large, for one metric of it.
+ONNX = ["onnxruntime"]
+TEST = ["pytest", "ruff", "import-linter", *TRAIN, *EVAL, *SOXR, *ONNX]
 
 setup(
     name="audiolcm-diffusers",
@@ -45,6 +47,7 @@ setup(
         "convert": CONVERT,
         "soxr": SOXR,
         "eval": EVAL,
+        "onnx": ONNX,
         "demo": [],
         "test": TEST,
     },

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .models.transformer_llama_1d import LLaMATransformer1DModel
     from .models.vocoder_bigvgan import BigVGANVocoder
     from .models.vocoder_griffin_lim import GriffinLimVocoder
+    from .models.vocoder_vocos import VocosVocoder
     from .pipelines.pipeline_audiolcm import AudioLCMPipeline
     from .schedulers.scheduling_lcm_audio import LCMAudioScheduler
 
@@ -41,6 +42,7 @@ PUBLIC_CLASSES = {
     "GriffinLimVocoder": ".models.vocoder_griffin_lim",
     "LCMAudioScheduler": ".schedulers.scheduling_lcm_audio",
     "LLaMATransformer1DModel": ".models.transformer_llama_1d",
+    "VocosVocoder": ".models.vocoder_vocos",
 }
 
 _LAZY_NAMES = {

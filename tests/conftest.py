@@ -229,6 +229,12 @@ def make_vocoder():
 
 
 @pytest.fixture
+def make_vocos():
+    """`make_vocos(**config)`: a `VocosVocoder` of hop length 256."""
+    return maker("VocosVocoder", hidden_channels=8, intermediate_channels=12, num_layers=2)
+
+
+@pytest.fixture
 def make_components(
     make_tokenizer, make_bert, make_t5, make_projection, make_llama_transformer, make_vae, make_vocoder
 ):
@@ -330,3 +336,56 @@ def make_clap(make_tokenizer):
         return seeded(lambda: ClapModel(config)), ClapProcessor(extractor, make_tokenizer())
 
     return make
+
+
+def protobuf(*fields) -> bytes:
+    """A protobuf message of `(number, value)` pairs: whole numbers, texts, bytes or messages."""
+    message = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            message += varint(number << 3) + varint(value)
+        else:
+            value = value.encode() if isinstance(value, str) else value
+            message += varint(number << 3 | 2) + varint(len(value)) + value
+    return message
+
+
+def varint(value: int) -> bytes:
+    """A whole number in groups of seven bits, the lowest first."""
+    rest = value >> 7
+    return bytes([value & 127 | 128]) + varint(rest) if rest else bytes([value])
+
+
+@pytest.fixture
+def write_tagger():
+    """
+    `write_tagger(path, num_bands, num_frames)`: a tagger as ONNX, without the package onnx, whose logit of label `k`
+    is the mean of mel band `k` over a patch. It takes patches as uint8, of scale 0.125 and zero point 128.
+    """
+
+    def write(path: Path, num_bands: int, num_frames: int) -> None:
+        def tensor(name, kind, values, *dims):  # onnx.proto: TensorProto
+            return protobuf(*((1, dim) for dim in dims), (2, kind), (8, name), (9, values))
+
+        def value(name, kind, *dims):  # ValueInfoProto
+            shape = protobuf(*((1, protobuf((1, dim))) for dim in dims))
+            return protobuf((1, name), (2, protobuf((1, protobuf((1, kind), (2, shape))))))
+
+        def node(operator, output, *inputs):  # NodeProto
+            return protobuf(*((1, name) for name in inputs), (2, output), (4, operator))
+
+        means = torch.eye(num_bands).repeat(num_frames, 1) / num_frames
+        graph = protobuf(
+            (1, node("DequantizeLinear", "mels", "patch", "scale", "zero_point")),
+            (1, node("Flatten", "flat", "mels")),
+            (1, node("MatMul", "logits", "flat", "weights")),
+            (2, "tagger"),
+            (5, tensor("scale", 1, torch.tensor(0.125).numpy().tobytes())),
+            (5, tensor("zero_point", 2, bytes([128]))),
+            (5, tensor("weights", 1, means.numpy().tobytes(), *means.shape)),
+            (11, value("patch", 2, 1, 1, num_frames, num_bands)),
+            (12, value("logits", 1, 1, num_bands)),
+        )
+        path.write_bytes(protobuf((1, 8), (7, graph), (8, protobuf((2, 13)))))
+
+    return write

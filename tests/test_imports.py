@@ -8,7 +8,7 @@ import pytest
 
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = sorted(ROOT.glob("training/*.py"))
+SCRIPTS = sorted(ROOT.glob("training/**/*.py"))
 
 
 def imported_modules(code):
@@ -44,7 +44,7 @@ def test_there_are_scripts():
     assert len(SCRIPTS) >= 9
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT / "training")))
 def test_scripts_import_no_commands(script):
     # What a script can use, a Python user can: it belongs in the library.
     assert not of_commands(script.read_text(encoding="utf-8"))

@@ -332,7 +332,7 @@ class Evaluation:
             batch_size=config.batch_size,
             controls=False,
         )
-        self.judge = make_judge(self.classifier, None, self.references.captions, self.options)
+        self.judge = make_judge(self.classifier, None, self.references, self.options)
         self.judge.check(len(self.references.clips))
 
     def results(self, row):

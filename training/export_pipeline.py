@@ -23,27 +23,31 @@ CREDIT_COLUMNS = ("source_set", "licence", "author", "source")
 class ExportConfig:
     pipeline_dir: str = field(metadata={"help": "Pipeline folder of `AudioLCMPipeline`."})
     output_dir: str = field(metadata={"help": "Where the exported folder goes; it is replaced."})
-    data_dir: str | None = option(
-        None, "Folder that it was trained on; its `metadata.csv` names licences and authors."
+    data_dir: list[str] | None = option(
+        None, "Folders that it was trained on; their `metadata.csv` names licences and authors."
     )
+    excluded_licences: list[str] | None = option(None, "Licences whose clips the training left out.")
     vocoder_dir: str | None = option(None, "Vocoder to take instead of the pipeline's.")
     card: str | None = option(
         None, "Model card, copied to `README.md`; by default the pipeline's own, with its samples."
     )
 
 
-def credits(data_dir):
-    """The distinct combinations of source, licence and author in a folder's metadata, as lines of a CSV file."""
-    with (Path(data_dir) / "metadata.csv").open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines)
-        missing = set(CREDIT_COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"{data_dir}/metadata.csv has no column {sorted(missing)}, which credits need.")
-        return sorted({tuple(row[column] for column in CREDIT_COLUMNS) for row in reader})
+def credits(data_dirs, excluded_licences=()):
+    """The distinct combinations of source, licence and author in folders' metadata, as lines of a CSV file."""
+    found = set()
+    for data_dir in data_dirs:
+        with (Path(data_dir) / "metadata.csv").open(newline="", encoding="utf-8") as lines:
+            reader = csv.DictReader(lines)
+            missing = set(CREDIT_COLUMNS) - set(reader.fieldnames or ())
+            if missing:
+                raise ValueError(f"{data_dir}/metadata.csv has no column {sorted(missing)}, which credits need.")
+            found |= {tuple(row[column] for column in CREDIT_COLUMNS) for row in reader}
+    return sorted(row for row in found if row[CREDIT_COLUMNS.index("licence")] not in excluded_licences)
 
 
 def main(config):
-    rows = None if config.data_dir is None else credits(config.data_dir)
+    rows = None if config.data_dir is None else credits(config.data_dir, config.excluded_licences or ())
     replaced = {}
     if config.vocoder_dir is not None:
         replaced["vocoder"] = load_vocoder(config.vocoder_dir)

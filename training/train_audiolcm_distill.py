@@ -51,6 +51,9 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
         "By default that of student_dir, or 1.",
     )
     guidance_embedding_dim: int = option(256, "Width of the embedded guidance strength; an adapter has none.")
+    default_guidance_scale: float | None = option(
+        None, "Guidance scale that the student is saved with, for calls that name none; the teacher's by default."
+    )
 
     def __post_init__(self):
         super().__post_init__()
@@ -71,6 +74,14 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
                 "An adapter comes without a scheduler, which could space its steps: leave out timestep_power, got "
                 f"{self.timestep_power} with lora_rank={self.lora_rank}."
             )
+        if self.default_guidance_scale is not None:
+            if not math.isfinite(self.default_guidance_scale):
+                raise ValueError(f"Expected a finite default_guidance_scale, got {self.default_guidance_scale}.")
+            if self.lora_rank is not None:
+                raise ValueError(
+                    "An adapter is saved without a pipeline: leave out default_guidance_scale, got "
+                    f"{self.default_guidance_scale} with lora_rank={self.lora_rank}."
+                )
         if self.guidance_embedding_dim < 4:
             raise ValueError(f"Expected guidance_embedding_dim >= 4, got {self.guidance_embedding_dim}.")
         if self.unconditional_share != 0:
@@ -168,12 +179,10 @@ def main(config):
             original_inference_steps=config.num_solver_timesteps,
             timestep_power=timestep_power,
         )
-        return AudioLCMPipeline(
-            **components,
-            default_audio_length_in_s=examples.longest_s,
-            max_audio_length_in_s=pipe.config.max_audio_length_in_s,
-            fade_s=pipe.config.fade_s,
-        )
+        options = {"default_audio_length_in_s": examples.longest_s, "default_num_inference_steps": 2}
+        if config.default_guidance_scale is not None:
+            options["default_guidance_scale"] = config.default_guidance_scale
+        return AudioLCMPipeline(**components, **{**pipe.options, **options})
 
     run.validation_pipeline = pipeline
     if config.lora_rank is not None:

@@ -90,7 +90,9 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     )
     snr_gamma: float | None = option(None, "Weigh timesteps by Min-SNR (arXiv:2303.09556), 5 in its paper.")
     validation_inference_steps: int = option(
-        25, "Steps in which a teacher makes validation's sounds; a student that is adapted takes its own two."
+        25,
+        "Steps in which a teacher makes validation's sounds, and with which it is saved, for calls that name none; a "
+        "student that is adapted takes its own.",
     )
     token_dropout: float = option(0.1, "Chance that a token is cut in two in training, as BPE-dropout would do.")
     w_min: float = option(4.0, "Lowest guidance strength of a student that is adapted (guidance_scale - 1).")
@@ -230,6 +232,7 @@ def start_pipeline(config, vae, text_encoder, tokenizer):
         scheduler=start_scheduler(config),
         vocoder=GriffinLimVocoder(),
         fade_s=FADE_S,
+        default_num_inference_steps=config.validation_inference_steps,
     )
 
 
@@ -260,6 +263,7 @@ def load_pipeline(config):
         del weights["time_embedding.cond_proj.weight"]
         transformer.load_state_dict(weights)
         pipe.transformer = transformer
+        pipe.register_to_config(default_num_inference_steps=config.validation_inference_steps)
         path = NoisePath.from_scheduler(pipe.scheduler)
         if path.is_straight:
             pipe.scheduler = FlowMatchEulerDiscreteScheduler(num_train_timesteps=len(path), shift=path.shift)
@@ -319,12 +323,7 @@ def main(config):
             components["transformer"], components["text_encoder_2"] = whole.transformer, whole.text_encoder
         else:
             components["transformer"] = whole
-        return AudioLCMPipeline(
-            **components,
-            default_audio_length_in_s=examples.longest_s,
-            max_audio_length_in_s=pipe.config.max_audio_length_in_s,
-            fade_s=pipe.config.fade_s,
-        )
+        return AudioLCMPipeline(**components, **{**pipe.options, "default_audio_length_in_s": examples.longest_s})
 
     run.validation_pipeline = pipeline
     if not pipe.is_student:

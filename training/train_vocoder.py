@@ -1,9 +1,11 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """
-Train the vocoder: spectral distances at several resolutions, and discriminators from a set step on.
+Train a vocoder: spectral distances at several resolutions, and discriminators from a set step on.
 
     accelerate launch training/train_vocoder.py --data_dir DATA/train --vae_dir runs/vae/model \\
         --output_dir runs/vocoder
+
+`--vocoder` says which network: BigVGAN, or Vocos, which of the same size costs a few per cent.
 """
 
 import json
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from audiolcm_diffusers import AutoencoderKLMel1D, BigVGANVocoder, log_mel_spectrogram
+from audiolcm_diffusers import AutoencoderKLMel1D, BigVGANVocoder, VocosVocoder, log_mel_spectrogram
+from audiolcm_diffusers.audio.mel import HOP_LENGTH
 from audiolcm_diffusers.data.captioned_audio import (
     clip_mels,
     crop_or_pad,
@@ -31,6 +34,20 @@ from audiolcm_diffusers.trainer import CropRunConfig, TrainingRun, load_vocoder,
 
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (64, 16))
 
+VOCODERS = {"bigvgan": BigVGANVocoder, "vocos": VocosVocoder}
+# Where `vocoder_config` says nothing: networks for a few cores. BigVGAN's own default has 112 million parameters.
+SMALL_CONFIGS = {
+    "bigvgan": {
+        "upsample_initial_channel": 256,
+        "upsample_rates": [8, 8, 2, 2],
+        "upsample_kernel_sizes": [16, 16, 4, 4],
+        "resblock_type": "2",
+        "resblock_kernel_sizes": [3, 7],
+        "resblock_dilation_sizes": [[1], [1, 3]],
+    },
+    "vocos": {},
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class VocoderConfig(CropRunConfig):
@@ -39,11 +56,12 @@ class VocoderConfig(CropRunConfig):
     crop_frames: int = option(32, "Mel frames of a training crop.")
     context_frames: int = option(16, "Frames on both sides of a crop that its mel and reconstruction are made from.")
     max_gain_db: float = option(6.0, "Crops are amplified by up to plus or minus this many decibels.")
-    vocoder_dir: str | None = option(None, "Trained vocoder to go on from; replaces `vocoder_config`.")
-    vocoder_config: str = option(
-        '{"upsample_initial_channel": 256, "upsample_rates": [8, 8, 2, 2], "upsample_kernel_sizes": [16, 16, 4, 4], '
-        '"resblock_type": "2", "resblock_kernel_sizes": [3, 7], "resblock_dilation_sizes": [[1], [1, 3]]}',
-        "Arguments of `BigVGANVocoder` as JSON.",
+    vocoder: str = option("bigvgan", '"bigvgan", or "vocos", which is faster.')
+    vocoder_config: str | None = option(
+        None, "Arguments of `BigVGANVocoder` or `VocosVocoder` as JSON; by default those of a small one."
+    )
+    vocoder_dir: str | None = option(
+        None, "Trained vocoder of either kind to go on from; replaces `vocoder` and `vocoder_config`."
     )
     discriminators: str = option("mini", '"mini" or, of the published size and form, "bigvgan".')
     discriminator_start: int = option(1500, "Step from which the discriminators take part.")
@@ -59,6 +77,8 @@ class VocoderConfig(CropRunConfig):
             raise ValueError(
                 f"Expected feature_matching to be one of {FEATURE_MATCHING}, got {self.feature_matching!r}."
             )
+        if self.vocoder not in VOCODERS:
+            raise ValueError(f"Expected vocoder to be one of {tuple(VOCODERS)}, got {self.vocoder!r}.")
         if not 0.0 <= self.reconstructed_share <= 1.0:
             raise ValueError(f"Expected 0 <= reconstructed_share <= 1, got {self.reconstructed_share}.")
         if self.discriminators not in WAVEFORM_DISCRIMINATORS:
@@ -104,6 +124,23 @@ class WhitenedConv1d(torch.nn.Module):
         return conv
 
 
+def vocoder_to_train(config):
+    """The network that the options name, new or trained."""
+    if config.vocoder_dir is None:
+        options = SMALL_CONFIGS[config.vocoder] if config.vocoder_config is None else json.loads(config.vocoder_config)
+        vocoder = VOCODERS[config.vocoder](**options)
+    else:
+        vocoder = load_vocoder(config.vocoder_dir).float()
+        if not isinstance(vocoder, tuple(VOCODERS.values())):
+            raise ValueError(
+                f"Expected a BigVGANVocoder or a VocosVocoder in {config.vocoder_dir!r}, got a "
+                f"{type(vocoder).__name__}, which has nothing to train."
+            )
+    if vocoder.hop_length != HOP_LENGTH:
+        raise ValueError(f"Expected a vocoder of {HOP_LENGTH} samples a mel frame, got {vocoder.hop_length}.")
+    return vocoder
+
+
 def draw_batch(waveforms, config, generators, hop_length):
     """Draw crops with context and random gains, `(batch_size, samples)`, and which of them are reconstructed."""
     length = (config.crop_frames + 2 * config.context_frames) * hop_length
@@ -140,17 +177,10 @@ def main(config):
     if config.vae_dir is not None:
         vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
 
-    if config.vocoder_dir is not None:
-        vocoder = load_vocoder(config.vocoder_dir).float()
-        if not isinstance(vocoder, BigVGANVocoder):
-            raise ValueError(
-                f"Expected a BigVGANVocoder in {config.vocoder_dir!r}, got a {type(vocoder).__name__}, which has "
-                "nothing to train."
-            )
-    else:
-        vocoder = BigVGANVocoder(**json.loads(config.vocoder_config))
+    vocoder = vocoder_to_train(config)
     conv_in, vocoder.conv_in = vocoder.conv_in, torch.nn.Identity()
-    vocoder.apply_weight_norm()
+    if isinstance(vocoder, BigVGANVocoder):
+        vocoder.apply_weight_norm()
     vocoder.conv_in = WhitenedConv1d(conv_in, clip_mels(clips[:: max(1, len(clips) // 500)]))
     averaged = run.averaged(vocoder)
     hop_length = vocoder.hop_length
@@ -194,7 +224,8 @@ def main(config):
         run.after_step(mel=mel_distance, spectral=spectral, **logs)
 
     averaged.conv_in = averaged.conv_in.plain()
-    averaged.remove_weight_norm()
+    if isinstance(averaged, BigVGANVocoder):
+        averaged.remove_weight_norm()
     run.save_model(averaged)
 
 

@@ -9,7 +9,7 @@ from ..evaluation.options import EvaluationOptions
 from ..evaluation.protocol import HEADS, METRICS, NETWORKS
 from ..pipelines.loading import MINI, find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
 from .generate import count, finite, seconds, seed
-from .options import MODEL_HELP, add_device_options, errors_with_flags, flags
+from .options import MODEL_HELP, add_device_options, add_tagger_options, errors_with_flags, flags
 
 
 DATASET_DEFAULTS = {"split": "test", "audio_column": "audio", "caption_column": "caption"}
@@ -22,10 +22,17 @@ BELONGS_TO = {
     "caption_column": "dataset_name",
     "teacher_steps": "teacher",
     "head": "classifier",
+    "tagger_config": "tagger",
+    "class_map": "tagger",
     "teacher_card": "teacher",
     "other_software": "compare",
 }
 WITH_COMPARE = ("compare", "other_software", "json", "command", "traceback")
+# What sounds of prompts without recordings have no use for.
+NOT_WITH_PROMPTS = (
+    *("classifier", "clap", "head", "generated", "model_card", "teacher_card"),
+    *("fad_network", "allow_singular", "num_splits"),
+)
 # Options of the metrics, some of which must be computed.
 OF_METRICS = {
     "allow_singular": ("fad",),
@@ -34,13 +41,14 @@ OF_METRICS = {
     "takes": ("diversity",),
 }
 # Arguments of `evaluate` that are called otherwise here.
-RENAMED = {"num_inference_steps": "steps", "audio_length_in_s": "duration", "folder": "output"}
+RENAMED = {"num_inference_steps": "steps", "audio_length_in_s": "duration", "folder": "output", "clips": "dataset"}
 
 DESCRIPTION = """\
 Judge generated sound: Fréchet distance (FAD), kernel distance (KAD), KL divergence of class posteriors, inception
-score, CLAP score of captions and diversity, with bootstrap intervals and beside controls. The captions of a dataset
-are the prompts, and its clips the references. What is written carries its protocol, and --compare sets two results of
-one protocol side by side.
+score, CLAP score of captions, what an outside ear hears, tempo and diversity, with bootstrap intervals and beside
+controls. The captions of a dataset are the prompts, and its clips the references; or --prompts names others, which
+are judged by ear and tempo alone. What is written carries its protocol, and --compare sets two results of one protocol
+side by side.
 """
 
 
@@ -61,6 +69,14 @@ def register(subparsers):
     parser.add_argument("--audio-column", metavar="NAME", help="its column of sound (default: audio)")
     parser.add_argument("--caption-column", metavar="NAME", help="its column of captions (default: caption)")
     parser.add_argument("--num-clips", type=count, metavar="N", help="clips to draw from the dataset (default: all)")
+
+    parser.add_argument(
+        "--prompts",
+        type=Path,
+        metavar="FILE",
+        help="a .csv or .json of other prompts, with columns prompt, sound_class and tempo_bpm: judged by --tagger "
+        "and tempo alone, --takes sounds of each; of --dataset comes the rate of real clips",
+    )
 
     judged = parser.add_mutually_exclusive_group()
     judged.add_argument("--model", metavar="MODEL", help=MODEL_HELP)
@@ -88,6 +104,7 @@ def register(subparsers):
         help="whether its classes exclude each other, softmax, or not (default: what its configuration says)",
     )
     parser.add_argument("--clap", metavar="NETWORK", help="folder or Hub id of a ClapModel, for clap")
+    add_tagger_options(parser)
     parser.add_argument(
         "--metrics", nargs="+", choices=METRICS, help="which (default: all that the named networks allow)"
     )
@@ -105,7 +122,8 @@ def register(subparsers):
         "--takes",
         type=count,
         metavar="N",
-        help="sounds of each caption at least, for diversity alone (default: 1, as many as it has clips)",
+        help="sounds of each caption at least, for diversity alone (default: 1, as many as it has clips); or of each "
+        "of --prompts",
     )
     parser.add_argument("--num-splits", type=count, metavar="N", help="splits of the inception score (default: 1)")
     parser.add_argument("--num-resamples", type=count, metavar="N", help="bootstrap resamples (default: 200)")
@@ -147,6 +165,8 @@ def run(args):
         check_options(args, given)
         if args.compare is not None:
             return print_comparison(args)
+        if args.prompts is not None:
+            return judge_prompts_and_report(args, given)
         judge_and_report(args, given)
 
 
@@ -173,15 +193,16 @@ def judge_and_report(args, given):
         read_card(path)
     references = read_references(open_dataset(args)).draw(args.num_clips, options.seed)
     made_before = None if args.generated is None else match_generated(args.generated, references.captions)
-    classifier, clap = load_networks(args, given, device)
+    classifier, clap, tagger = load_networks(args, given, device)
     # The pipelines need not be loaded to see that clips are too few.
-    make_judge(classifier, clap, references.captions, options).check(len(references.clips))
+    make_judge(classifier, clap, references, options, tagger=tagger).check(len(references.clips))
     pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
     results = evaluate(
         pipes.get("model"),
         references,
         classifier,
         clap,
+        tagger=tagger,
         teacher=pipes.get("teacher"),
         generated=made_before,
         options=options,
@@ -194,6 +215,48 @@ def judge_and_report(args, given):
     results.save(args.output)
     for role, path in cards_of(args).items():
         write_model_index(path, results.data, role)
+    print(json.dumps(results.data) if args.json else f"\n{results}")
+
+
+def judge_prompts_and_report(args, given):
+    r"""
+    Read, load, judge, write and print, of prompts that no recording belongs to.
+
+    Args:
+        args (`argparse.Namespace`): The options.
+        given (`set[str]`): Those that were given.
+    """
+    options = options_of(args, given)
+    device = pick_device(args.device)
+    dtype = pick_dtype(args.dtype, device)
+    models = {"model": find_model(args.model or MINI)}
+    if args.teacher is not None:
+        models["teacher"] = find_model(args.teacher)
+
+    from ..evaluation.prompts import asked_of_prompts, evaluate_prompts, read_prompts
+    from ..evaluation.references import read_references
+    from ..evaluation.tagger import load_tagger
+
+    prompts = read_prompts(args.prompts)
+    tagger = None if args.tagger is None else load_tagger(args.tagger, args.class_map, args.tagger_config)
+    asked_of_prompts(prompts, tagger)
+    has_clips = bool(given & {"dataset", "dataset_name"})
+    references = read_references(open_dataset(args)).draw(args.num_clips, options.seed) if has_clips else None
+    pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
+    results = evaluate_prompts(
+        pipes["model"],
+        prompts,
+        tagger,
+        clips=references,
+        teacher=pipes.get("teacher"),
+        options=options,
+        cache_dir=args.cache or args.output / "features",
+        keep_sounds=args.save_audio,
+        model_name=args.model or MINI,
+        teacher_name=args.teacher,
+        progress=None if args.json else lambda name: print(f"{name}: done", flush=True),
+    )
+    results.save(args.output)
     print(json.dumps(results.data) if args.json else f"\n{results}")
 
 
@@ -219,14 +282,20 @@ def check_options(args, given):
     for name, value in DATASET_DEFAULTS.items():
         if name not in given:
             setattr(args, name, value)
-    if not given & {"dataset", "dataset_name"}:
+    if args.prompts is None and not given & {"dataset", "dataset_name"}:
         raise ValueError("Expected captioned clips to judge by: --dataset FOLDER or --dataset-name HUB_ID.")
     if args.output is None:
         raise ValueError("Expected --output, a folder for the results.")
-    if not given & {"classifier", "clap"}:
+    if args.prompts is not None:
+        useless = given & set(NOT_WITH_PROMPTS)
+        if useless:
+            raise ValueError(f"--prompts are judged by --tagger and tempo alone, and take no {flags(useless)}.")
+        if "num_clips" in given and not given & {"dataset", "dataset_name"}:
+            raise ValueError("--num-clips belongs to --dataset, which is not given.")
+    elif not given & {"classifier", "clap", "tagger"}:
         raise ValueError(
             "Expected a network to judge by: --classifier for fad, kad, kl and is, --clap for clap (and fad and kad), "
-            "or both."
+            "--tagger for named, or several."
         )
     cards = cards_of(args).values()
     if len({Path(path).resolve() for path in cards}) < len(cards):
@@ -284,17 +353,19 @@ def load_networks(args, given, device):
         device (`torch.device`): Where networks run.
 
     Returns:
-        `tuple`: Classifier and CLAP model, `None` for one that is not asked for.
+        `tuple`: Classifier, CLAP model and tagger, `None` for one that is not asked for.
 
     Raises:
         ValueError: If a metric that is asked for lacks its network, an option its metric, or a network is no such.
     """
-    from ..evaluation.judge import pick_metrics
+    from ..evaluation.metric_choice import pick_metrics
     from ..evaluation.networks import load_clap, load_classifier
+    from ..evaluation.tagger import load_tagger
 
-    named = [kind for kind in NETWORKS if kind in given]
+    named = [kind for kind in (*NETWORKS, "tagger") if kind in given]
+    fad_network = args.fad_network or next((kind for kind in NETWORKS if kind in named), None)
     # What is asked for in vain is known without the networks.
-    metrics, _ = pick_metrics(named, args.metrics, args.fad_network or named[0], True, True)
+    metrics, _ = pick_metrics(named, args.metrics, fad_network, True, True, True, True)
     for name, owners in OF_METRICS.items():
         if name in given and not set(owners) & set(metrics):
             plural = "s" if len(owners) > 1 else ""
@@ -305,7 +376,8 @@ def load_networks(args, given, device):
     with no_loading_bars(downloads=args.json):
         classifier = None if args.classifier is None else load_classifier(args.classifier, device, args.head)
         clap = None if args.clap is None else load_clap(args.clap, device)
-    return classifier, clap
+    tagger = None if args.tagger is None else load_tagger(args.tagger, args.class_map, args.tagger_config)
+    return classifier, clap, tagger
 
 
 def print_comparison(args):

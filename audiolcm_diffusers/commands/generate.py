@@ -61,13 +61,13 @@ def register(subparsers):
         "--num-inference-steps",
         type=count,
         metavar="N",
-        help="denoising steps: 1 to 4 for a student, 20 and more for a teacher (default: 2)",
+        help="denoising steps: 1 to 4 for a student, 20 and more for a teacher (default: the model's)",
     )
     parser.add_argument(
         "--guidance-scale",
         type=finite,
         metavar="SCALE",
-        help="how strongly the sound follows the prompt (default: 5)",
+        help="how strongly the sound follows the prompt (default: the model's)",
     )
     parser.add_argument("--negative-prompt", metavar="TEXT", help="what is not to be heard; for teachers only")
     parser.add_argument("--num-waveforms", type=count, default=1, metavar="N", help="sounds a prompt (default: 1)")

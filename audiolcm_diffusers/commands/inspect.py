@@ -9,7 +9,7 @@ from ..evaluation.options import InspectionOptions
 from ..evaluation.protocol import HEADS
 from ..pipelines.loading import find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
 from .generate import count, finite, seconds, seed
-from .options import add_model_options, errors_with_flags
+from .options import add_model_options, add_tagger_options, errors_with_flags, flags
 
 
 DEFAULTS = InspectionOptions()
@@ -46,6 +46,7 @@ def register(subparsers):
         choices=HEADS,
         help="whether its classes exclude each other, softmax, or not (default: what its configuration says)",
     )
+    add_tagger_options(parser)
     add_model_options(parser)
     parser.add_argument("--steps", type=count, default=2, metavar="N", help="denoising steps (default: 2)")
     parser.add_argument("--guidance-scale", type=finite, default=5.0, metavar="SCALE", help="default: 5")
@@ -76,7 +77,8 @@ def register(subparsers):
         "--paraphrases",
         type=Path,
         metavar="FILE.json",
-        help="an object of captions that the classifier knows, and lists of other wordings of each",
+        help="an object of captions that the classifier or the tagger's class map knows, and lists of other wordings "
+        "of each",
     )
     parser.add_argument(
         "--num-resamples", type=count, default=200, metavar="N", help="bootstrap resamples (default: 200)"
@@ -114,6 +116,7 @@ def look_and_report(args):
     from ..evaluation.inspection import as_training_clips, inspect
     from ..evaluation.networks import load_classifier
     from ..evaluation.references import read_references
+    from ..evaluation.tagger import load_tagger
     from ..evaluation.takes import pick_prompts
     from ..evaluation.wordings import check_captions_of, read_paraphrases
 
@@ -124,12 +127,14 @@ def look_and_report(args):
     training = None if args.train is None else as_training_clips(args.train, references)
     with no_loading_bars(downloads=args.json):
         classifier = load_classifier(args.classifier, device, args.head)
-    check_captions_of(paraphrases, classifier)
+    tagger = None if args.tagger is None else load_tagger(args.tagger, args.class_map, args.tagger_config)
+    check_captions_of(paraphrases, tagger or classifier)
     pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
     results = inspect(
         pipes["model"],
         references,
         classifier,
+        tagger=tagger,
         teacher=pipes.get("teacher"),
         training=training,
         paraphrases=paraphrases,
@@ -158,6 +163,9 @@ def check_options(args):
     """
     if args.teacher_steps is not None and args.teacher is None:
         raise ValueError("--teacher-steps belongs to --teacher, which is not given.")
+    for name in ("tagger_config", "class_map"):
+        if getattr(args, name) is not None and args.tagger is None:
+            raise ValueError(f"{flags([name])} belongs to --tagger, which is not given.")
     names = {field: RENAMED.get(field, field) for field in InspectionOptions.__dataclass_fields__}
     values = {field: getattr(args, name) for field, name in names.items()}
     options = InspectionOptions(**{field: value for field, value in values.items() if value is not None})

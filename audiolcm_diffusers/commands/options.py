@@ -32,6 +32,26 @@ def add_device_options(parser):
     )
 
 
+def add_tagger_options(parser):
+    r"""Add `--tagger`, `--tagger-config` and `--class-map` to a sub-command's parser."""
+    parser.add_argument(
+        "--tagger",
+        metavar="NETWORK",
+        help="an outside ear that names sounds: an .onnx file of a tagger such as YAMNet, or its folder",
+    )
+    parser.add_argument(
+        "--tagger-config",
+        metavar="FILE.json",
+        help="how it hears (default: tagger.json in its folder, and without one as YAMNet)",
+    )
+    parser.add_argument(
+        "--class-map",
+        metavar="FILE.json",
+        help="an object of classes, or captions, and lists of the tagger's labels that stand for each (default: "
+        "class_map.json in its folder)",
+    )
+
+
 def flags(names):
     r"""Options as they are written."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))

@@ -63,15 +63,18 @@ class BadClip:
     reason: str
 
 
-def read_metadata(data):
+def read_metadata(data, excluded_licences=()):
     r"""
     List the clips of a dataset without opening them.
 
     Args:
-        data (`str` or `Path`):
+        data (`str`, `Path`, or a list of them):
             A folder in the `audiofolder` layout, with a `metadata.csv` or `metadata.jsonl` whose rows have `file_name`
             and `caption`; or a `.tsv` file in the published layout, with columns `name`, `audio_path` and `caption`,
-            whose paths are relative to the file's folder unless they are absolute.
+            whose paths are relative to the file's folder unless they are absolute. Clips of several are named by
+            their paths, because two folders may have files of one name.
+        excluded_licences (`Sequence[str]`, defaults to `()`):
+            Rows whose column `licence` says one of these are left out.
 
     Returns:
         `list[tuple[str, str, Path]]`: Name, caption (empty where there is none) and path of every row.
@@ -79,34 +82,60 @@ def read_metadata(data):
     Raises:
         ValueError: If there is no such file, it lacks a column, or has a line that cannot be read.
     """
-    data = Path(data)
+    if isinstance(data, (list, tuple)):
+        rows = [row for one in data for row in read_metadata(one, excluded_licences)]
+        return [(str(path), caption, path) for _, caption, path in rows]
+    data, rows = Path(data), _rows_of(Path(data), needed=("licence",) if excluded_licences else ())
+    if excluded_licences:
+        rows = [row for row in rows if row["licence"] not in excluded_licences]
     if data.suffix.lower() == ".tsv":
-        if not data.is_file():
-            raise ValueError(f"There is no file {str(data)!r}.")
-        rows = _rows_of_table(data, ("name", "audio_path", "caption"), "\t")
         return [(row["name"], row["caption"], data.parent / row["audio_path"]) for row in rows]
-    if (data / "metadata.csv").is_file():
-        rows = _rows_of_table(data / "metadata.csv", ("file_name", "caption"), ",")
-    elif (data / "metadata.jsonl").is_file():
-        rows = _rows_of_json_lines(data / "metadata.jsonl", ("file_name", "caption"))
-    else:
-        raise ValueError(
-            f"Expected a folder with `metadata.csv` or `metadata.jsonl` (file_name and caption), or a `.tsv` file "
-            f"(name, audio_path and caption), got {str(data)!r}."
-        )
     return [(row["file_name"], row["caption"], data / row["file_name"]) for row in rows]
 
 
-def _rows_of_table(path, columns, delimiter):
+def read_further_columns(data, columns):
+    r"""
+    Read columns of a dataset that it need not have.
+
+    Args:
+        data (`str` or `Path`): See [`read_metadata`].
+        columns (`Sequence[str]`): Their names.
+
+    Returns:
+        `dict[str, list[str]]`: A text a row, empty where the row or the dataset has none.
+
+    Raises:
+        ValueError: As [`read_metadata`].
+    """
+    rows = _rows_of(Path(data), further=tuple(columns))
+    return {column: [row[column] for row in rows] for column in columns}
+
+
+def _rows_of(data, needed=(), further=()):
+    if data.suffix.lower() == ".tsv":
+        if not data.is_file():
+            raise ValueError(f"There is no file {str(data)!r}.")
+        return _rows_of_table(data, ("name", "audio_path", "caption", *needed), "\t", further)
+    if (data / "metadata.csv").is_file():
+        return _rows_of_table(data / "metadata.csv", ("file_name", "caption", *needed), ",", further)
+    if (data / "metadata.jsonl").is_file():
+        return _rows_of_json_lines(data / "metadata.jsonl", ("file_name", "caption", *needed), further)
+    raise ValueError(
+        f"Expected a folder with `metadata.csv` or `metadata.jsonl` (file_name and caption), or a `.tsv` file "
+        f"(name, audio_path and caption), got {str(data)!r}."
+    )
+
+
+def _rows_of_table(path, columns, delimiter, further=()):
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.DictReader(lines, restval="", delimiter=delimiter)
         missing = set(columns) - set(reader.fieldnames or ())
         if missing:
             raise ValueError(f"{path} has no column {sorted(missing)}; it has {reader.fieldnames}.")
-        return [{column: row[column].strip() for column in columns} for row in reader]
+        return [{column: row.get(column, "").strip() for column in (*columns, *further)} for row in reader]
 
 
-def _rows_of_json_lines(path, columns):
+def _rows_of_json_lines(path, columns, further=()):
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if not line.strip():
@@ -117,7 +146,7 @@ def _rows_of_json_lines(path, columns):
             raise ValueError(f"{path}, line {number}, is no JSON: {error}") from error
         if not isinstance(row, dict) or not row.get("file_name"):
             raise ValueError(f"{path}, line {number}: expected an object with file_name and caption, got {line!r}.")
-        rows.append({column: str(row.get(column) or "").strip() for column in columns})
+        rows.append({column: str(row.get(column) or "").strip() for column in (*columns, *further)})
     return rows
 
 
@@ -171,21 +200,30 @@ def is_cut_off(audio):
     return riff == b"RIFF" and 0 < size < 2**32 - 64 and size + 8 > length + 1
 
 
-def load_clips(data, sampling_rate=16000, max_bad_fraction=0.0, bad_clips=None, resampler="scipy", max_clips=None):
+def load_clips(
+    data,
+    sampling_rate=16000,
+    max_bad_fraction=0.0,
+    bad_clips=None,
+    resampler="scipy",
+    max_clips=None,
+    excluded_licences=(),
+):
     r"""
     Read a dataset into memory, leaving out what cannot be used.
 
     In memory a clip takes two bytes a sample: at 16 kHz an hour of sound is 2 * 16000 * 3600 bytes, 115 MB.
 
     Args:
-        data (`str`, `Path` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]):
-            Folder or `.tsv` file, see [`read_metadata`], or a dataset of the Hub.
+        data (`str`, `Path`, a list of them, or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]):
+            Folders or `.tsv` files, see [`read_metadata`], or a dataset of the Hub.
         sampling_rate (`int`, defaults to 16000): Rate in Hz to which clips are resampled.
         max_bad_fraction (`float`, defaults to 0.0): Share of the rows that may be left out.
         bad_clips (`list`, *optional*): Is extended by a [`BadClip`] for every row left out.
         resampler (`str`, defaults to `"scipy"`): See [`~audiolcm_diffusers.audio.io.resample`].
         max_clips (`int`, *optional*):
             Usable clips after which reading ends. The share of bad rows is that of the rows read.
+        excluded_licences (`Sequence[str]`, defaults to `()`): See [`read_metadata`]; not for datasets of the Hub.
 
     Returns:
         `list[Clip]`: The usable clips in the order of the metadata or dataset.
@@ -196,7 +234,7 @@ def load_clips(data, sampling_rate=16000, max_bad_fraction=0.0, bad_clips=None, 
             the message then lists them. Also if the resampler is unknown or not installed.
     """
     check_resampler(resampler)
-    rows = read_metadata(data) if isinstance(data, (str, Path)) else data.rows()
+    rows = data.rows() if hasattr(data, "rows") else read_metadata(data, excluded_licences)
     clips, bad = [], []
     for name, caption, audio in rows:
         try:

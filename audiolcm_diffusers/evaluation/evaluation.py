@@ -21,6 +21,7 @@ def evaluate(
     classifier=None,
     clap=None,
     *,
+    tagger=None,
     teacher=None,
     generated=None,
     options=None,
@@ -45,6 +46,8 @@ def evaluate(
         clap ([`~audiolcm_diffusers.evaluation.networks.Clap`], *optional*):
             From [`~audiolcm_diffusers.evaluation.networks.load_clap`]: for `clap`, and without a classifier for `fad`,
             `kad` and `diversity`.
+        tagger ([`~audiolcm_diffusers.evaluation.tagger.Tagger`], *optional*):
+            From [`~audiolcm_diffusers.evaluation.tagger.load_tagger`]: an outside ear, for `named`.
         teacher ([`AudioLCMPipeline`], *optional*): A second model to judge, by more steps.
         generated (`str`, `Path` or [`~audiolcm_diffusers.evaluation.references.MadeBefore`], *optional*):
             Sounds that were made before, or a captioned folder with as many sounds of each caption as clips.
@@ -89,7 +92,7 @@ def evaluate(
         raise ValueError(f"Expected {len(captions)} sounds, one a clip, got {len(generated.waveforms)}.")
     if options.audio_length_in_s is None and pipe is None:
         raise ValueError("Expected `audio_length_in_s` with `generated`: there is no model whose default it could be.")
-    judge = make_judge(classifier, clap, captions, options, cache_dir)
+    judge = make_judge(classifier, clap, references, options, cache_dir, tagger)
     judge.check(len(captions))
     if generated is not None and teacher is None and options.takes > 1:
         raise ValueError(f"The sounds of `generated` are there already: they take no `takes`, got {options.takes}.")
@@ -116,13 +119,13 @@ def evaluate(
     return EvaluationResults(table.finished(), kept, captions if keep_sounds else [])
 
 
-def make_judge(classifier, clap, captions, options, cache_dir=None):
+def make_judge(classifier, clap, references, options, cache_dir=None, tagger=None):
     r"""
     The [`~audiolcm_diffusers.evaluation.judge.Judge`] that options ask for.
 
     Args:
-        classifier, clap, cache_dir: See [`evaluate`].
-        captions (`Sequence[str]`): Of the references.
+        classifier, clap, cache_dir, tagger: See [`evaluate`].
+        references ([`~audiolcm_diffusers.evaluation.references.References`]): What is asked for.
         options ([`EvaluationOptions`]): Its settings.
 
     Raises:
@@ -139,8 +142,11 @@ def make_judge(classifier, clap, captions, options, cache_dir=None):
         num_resamples=options.num_resamples,
         seed=options.seed,
         batch_size=options.batch_size,
-        captions=captions,
+        captions=references.captions,
         takes=options.takes,
+        tagger=tagger,
+        sound_classes=references.sound_classes,
+        tempos_bpm=references.tempos_bpm,
     )
 
 
@@ -214,8 +220,13 @@ def notes_on(protocol, judge):
                 f"FAD is of singular covariances: {dim} dimensions need {dim + 1} clips, twice as many for two "
                 "halves. It compares rows of this table, and nothing else."
             )
+    for name, what in (("named", "have a class that is not in the class map"), ("tempo", "have no tempo")):
+        metric = protocol["metrics"].get(name)
+        if metric and metric["num_clips"] < dataset["num_clips"]:
+            rest = dataset["num_clips"] - metric["num_clips"]
+            notes.append(f"{name}: {rest} of {dataset['num_clips']} clips {what}, and are left out.")
     for kind, network in protocol["networks"].items():
-        if network["hears_s"] * SAMPLING_RATE < protocol["num_samples"]:
+        if "hears_s" in network and network["hears_s"] * SAMPLING_RATE < protocol["num_samples"]:
             notes.append(f"The {kind} hears the first {network['hears_s']:g} s alone.")
     return notes
 
@@ -237,7 +248,7 @@ class Table:
         self.captions, self.duration_s = references.captions, duration_s
         self.num_samples = round(duration_s * SAMPLING_RATE)
         protocol = describe_protocol(references, judge, options.seed, self.num_samples)
-        device = next(iter(judge.networks.values())).model.device
+        device = next(iter(judge.networks.values())).device
         self.data = {
             "format": FORMAT,
             "protocol": protocol,
@@ -269,10 +280,9 @@ class Table:
             further (`Sequence[torch.Tensor]`): Further takes, of the captions of `missing_takes`.
         """
         heard = self.judge.listen(further) if further else None
-        metrics = self.judge.estimates(
-            self.heard, self.judge.listen(sounds), self.texts, heard, self.further if further else ()
-        )
-        self.add_row(name, kind, metrics, generation, num_silent=count_silent(sounds))
+        listened = self.judge.listen(sounds)
+        metrics = self.judge.estimates(self.heard, listened, self.texts, heard, self.further if further else ())
+        self.add_row(name, kind, metrics, generation, num_silent=count_silent(sounds), **self.judge.facts(listened))
 
     def add_controls(self, pipe=None):
         r"""
@@ -282,7 +292,7 @@ class Table:
             pipe ([`AudioLCMPipeline`], *optional*): Whose autoencoder and vocoder the references pass through.
         """
         real = self.judge.real_against_real(self.heard, self.texts, self.captions)
-        self.add_row("real against real", "ceiling", real)
+        self.add_row("real against real", "ceiling", real, **self.judge.facts(self.heard))
         self.data["notes"] += self._notes_on_real(real)
         if pipe is not None:
             rebuilt = reconstruct(pipe, self.references, self.options.batch_size)

@@ -27,6 +27,7 @@ def inspect(
     clips,
     classifier,
     *,
+    tagger=None,
     teacher=None,
     training=None,
     paraphrases=None,
@@ -47,11 +48,12 @@ def inspect(
             Captioned recordings that no model was trained on, or the folder that they are read from. The captions with
             the most clips are the prompts.
         classifier ([`~audiolcm_diffusers.evaluation.networks.ClassifyingNetwork`]):
-            Whose embeddings are compared, and which names sounds.
+            Whose embeddings are compared, and which names sounds where there is no tagger.
+        tagger ([`~audiolcm_diffusers.evaluation.tagger.Tagger`], *optional*): An outside ear, which names sounds.
         teacher ([`AudioLCMPipeline`], *optional*): A second model, whose diversity and neighbours are shown.
         training (as `clips`, *optional*): What the model was trained on, to look for copies of it.
         paraphrases (`dict[str, list[str]]`, *optional*):
-            Captions that the classifier knows, and other wordings of each.
+            Captions that sounds can be named as, and other wordings of each.
         options ([`InspectionOptions`], *optional*): All others.
         model_name, teacher_name (`str`, *optional*): What results call them; by default where they were loaded from.
         progress (`Callable[[str], None]`, *optional*): Is told what is done.
@@ -81,9 +83,10 @@ def inspect(
     """
     options = replace(options or InspectionOptions(), **changes)
     paraphrases = dict(paraphrases or {})
+    namer = classifier if tagger is None else tagger
     if paraphrases:
         check_paraphrases(paraphrases)
-        check_captions_of(paraphrases, classifier)
+        check_captions_of(paraphrases, namer)
     references = as_references(clips)
     prompts = pick_prompts(references.captions, options.max_prompts)
     if training is not None:
@@ -93,13 +96,13 @@ def inspect(
     texts = [*prompts, *wordings_of(paraphrases)]
     check_calls(pipes, texts, [duration_s, *options.durations], options, training is not None)
 
-    takes = Takes(pipes, classifier, references.clips, options, duration_s, progress)
+    takes = Takes(pipes, classifier, references.clips, options, duration_s, progress, namer, references.sound_classes)
     names = {"model": model_name, "teacher": teacher_name}
     data = {
         "format": INSPECTION_FORMAT,
         "protocol": describe_protocol(takes, references, training, paraphrases),
         "software": software_versions(),
-        "run": {"device": str(classifier.model.device), "batch_size": options.batch_size},
+        "run": {"device": str(classifier.device), "batch_size": options.batch_size},
         "generation": {
             role: {
                 **describe_pipeline(names[role] or name_of(made), made),
@@ -236,7 +239,10 @@ def describe_protocol(takes, references, training, paraphrases):
         "num_real": len(takes.real),
         "durations": list(options.durations),
         "paraphrases": paraphrases,
-        "networks": {"classifier": takes.classifier.describe()},
+        "networks": {
+            "classifier": takes.classifier.describe(),
+            **({} if takes.namer is takes.classifier else {"tagger": takes.namer.describe()}),
+        },
         "bootstrap": {"num_resamples": options.num_resamples, "confidence": CONFIDENCE, "seed": options.seed},
     }
 
@@ -258,11 +264,12 @@ def notes_on(takes, data, num_bad):
     if num_bad:
         notes.append(f"{num_bad} training clips are silent or cannot be read, and are left out.")
     classifier, prompts = takes.classifier, takes.prompts
+    whose = "of the classifier" if takes.namer is classifier else "in the tagger's class map"
     if not takes.nameable:
-        notes.append("No prompt is a class of the classifier: no share of the prompts' sounds is named.")
+        notes.append(f"No prompt is a class {whose}: no share of the prompts' sounds is named.")
     elif len(takes.nameable) < len(prompts):
         notes.append(
-            f"{len(prompts) - len(takes.nameable)} of {len(prompts)} prompts are no class of the classifier; "
+            f"{len(prompts) - len(takes.nameable)} of {len(prompts)} prompts are no class {whose}; "
             "their sounds cannot be named."
         )
     heard_s = classifier.num_heard_samples / classifier.sampling_rate

@@ -1,6 +1,9 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """What `audiolcm inspect` found, for people: a table a section."""
 
+from .report import size_of
+
+
 ENDS = {
     "first_db": "first 10 ms against the next 100 ms, dB",
     "last_db": "last 10 ms against the 100 ms before, dB",
@@ -113,7 +116,7 @@ def _lengths_lines(section, protocol):
 
     rows = []
     if all("named" in found for found in durations.values()):
-        rows.append(row("named as asked", lambda found: _estimate(found["named"])))
+        rows.append(row(f"named as asked, by the {_namer(protocol)}", lambda found: _estimate(found["named"])))
         rows.append(row("real clips cut to this length, named", lambda found: _estimate(found["named_real"])))
     rows += [
         row("level against real clips, dB", lambda found: f"{found['level_difference_db']:+.1f}"),
@@ -148,8 +151,12 @@ def _paraphrases_lines(section, protocol):
     return [
         *table(["", "caption", "other wordings", "each"], rows),
         "",
-        f"Share of {protocol['takes']} takes that the classifier names as the caption.",
+        f"Share of {protocol['takes']} takes that the {_namer(protocol)} names as the caption.",
     ]
+
+
+def _namer(protocol):
+    return "tagger" if "tagger" in protocol["networks"] else "classifier"
 
 
 def _listed(shares):
@@ -165,8 +172,7 @@ def _protocol_lines(results):
         for role, made in results["generation"].items()
     ]
     lines += [
-        f"- {kind}: {network['name']} ({network['class']}, {network['dim']} dimensions, weights "
-        f"{network['fingerprint'][:12]})."
+        f"- {kind}: {network['name']} ({network['class']}, {size_of(network)}, weights {network['fingerprint'][:12]})."
         for kind, network in protocol["networks"].items()
     ]
     return [

@@ -3,13 +3,15 @@
 
 import torch
 
+from .asked import ASKED, Asked, hear_tempos
 from .bootstrap import bootstrap, mean_over_prompts
 from .controls import halves, other_captions
 from .diversity import distances_by_caption
 from .frechet import check_num_clips, frechet_distance_of_features
 from .kernel_distance import SCALE, KernelAudioDistance, median_distance
 from .listening import Listeners
-from .protocol import CONFIDENCE, METRICS
+from .metric_choice import pick_metrics
+from .protocol import CONFIDENCE, NETWORKS
 from .scores import clap_scores, inception_score, kl_divergences
 
 
@@ -33,6 +35,9 @@ class Judge(Listeners):
         captions (`Sequence[str]`): Of the references, for `acc`, which needs some that are classes of the classifier,
             and for `diversity`, which needs some that occur twice or several takes.
         takes (`int`, defaults to 1): Sounds of each caption that there are at least, for `diversity`.
+        tagger ([`~audiolcm_diffusers.evaluation.tagger.Tagger`], *optional*): For `named`.
+        sound_classes (`Sequence[str]`, *optional*): Of the references, for `named`.
+        tempos_bpm (`Sequence[float]`, *optional*): Of the references, for `tempo`.
 
     Raises:
         ValueError: If there is no network, or one is missing for a metric.
@@ -52,15 +57,24 @@ class Judge(Listeners):
         batch_size=8,
         captions=(),
         takes=1,
+        tagger=None,
+        sound_classes=None,
+        tempos_bpm=None,
     ):
-        super().__init__(classifier, clap, cache, batch_size)
-        self.fad_network = fad_network or next(iter(self.networks), None)
+        super().__init__(classifier, clap, cache, batch_size, tagger)
+        self.fad_network = fad_network or next((kind for kind in NETWORKS if kind in self.networks), None)
         labels = [] if classifier is None else classifier.labels
         self._class_of = {index: labels.index(caption) for index, caption in enumerate(captions) if caption in labels}
         self.captions, self.takes = list(captions), takes
-        several = bool(captions) and (takes > 1 or len(set(captions)) < len(captions))
+        self.asked = Asked.of(self.captions, tagger, sound_classes, tempos_bpm)
         self.metrics, self.left_out = pick_metrics(
-            self.networks, metrics, self.fad_network, bool(self._class_of), several
+            self.networks,
+            metrics,
+            self.fad_network,
+            captions_are_classes=bool(self._class_of),
+            several_sounds=bool(captions) and (takes > 1 or len(set(captions)) < len(captions)),
+            classes_are_mapped=self.asked.num_classes_known > 0,
+            tempos_are_known=self.asked.num_tempos_known > 0,
         )
         self.allow_singular, self.num_splits = allow_singular, num_splits
         self.num_resamples, self.seed = num_resamples, seed
@@ -80,6 +94,7 @@ class Judge(Listeners):
             "is": {"num_splits": self.num_splits},
             "clap": {"measure": "cosine"},
             "acc": {"num_clips": len(self._class_of)},
+            **self.asked.describe(),
             "diversity": {
                 "features": self.fad_network,
                 "measure": "mean Euclidean distance of two sounds of one caption",
@@ -118,6 +133,11 @@ class Judge(Listeners):
                     "computes it nevertheless; KAD needs two clips in each half."
                 )
 
+    def listen(self, waveforms):
+        r"""See [`~audiolcm_diffusers.evaluation.listening.Listeners.listen`]; and `tempo`, where it is judged."""
+        heard = super().listen(waveforms)
+        return heard | ({"tempo": hear_tempos(waveforms)} if "tempo" in self.metrics else {})
+
     def estimates(self, references=None, sounds=None, texts=None, further=None, further_captions=()):
         r"""
         All metrics for which there is what they need.
@@ -152,6 +172,7 @@ class Judge(Listeners):
             found["clap"] = self._mean(clap_scores(sounds["clap"]["features"], texts))
         if "acc" in self.metrics:
             found["acc"] = self._acc(sounds["classifier"]["logits"])
+        found |= self._as_asked(sounds)
         if "diversity" in self.metrics:
             features, captions = sounds[self.fad_network]["features"], self.captions
             if further is not None:
@@ -193,8 +214,8 @@ class Judge(Listeners):
 
     def shuffled(self, references, texts, captions):
         r"""
-        `kl`, `clap` and `acc` of references that stand in for sounds of each other's captions; the other metrics do
-        not see captions.
+        `kl`, `clap`, `acc`, `named` and `tempo` of references that stand in for sounds of each other's captions; the
+        other metrics do not see captions.
 
         Args:
             references, texts, captions: As for [`Judge.real_against_real`].
@@ -211,7 +232,22 @@ class Judge(Listeners):
             found["clap"] = self._mean(clap_scores(references["clap"]["features"][others], texts))
         if others is not None and "acc" in self.metrics:
             found["acc"] = self._acc(references["classifier"]["logits"][others])
+        if others is not None:
+            found |= self._as_asked(
+                {
+                    kind: {name: value[others] for name, value in outputs.items()}
+                    for kind, outputs in references.items()
+                }
+            )
         return found
+
+    def facts(self, sounds):
+        r"""See [`~audiolcm_diffusers.evaluation.asked.Asked.facts`]."""
+        return self.asked.facts(self.metrics, sounds)
+
+    def _as_asked(self, sounds):
+        hits = {name: self.asked.hits(name, sounds) for name in ASKED if name in self.metrics}
+        return {name: self._mean(torch.from_numpy(values[values == values])) for name, values in hits.items()}
 
     def _acc(self, logits):
         named = logits[list(self._class_of)].argmax(dim=1)
@@ -240,52 +276,3 @@ class Judge(Listeners):
 
         value, low, high = bootstrap(of, num_clips, self.num_resamples, self.seed, CONFIDENCE)
         return {"value": value, "low": low, "high": high, "num_clips": num_clips}
-
-
-def pick_metrics(networks, wanted, fad_network, captions_are_classes=False, several_sounds=False):
-    r"""
-    Decide which metrics are computed.
-
-    Args:
-        networks (`Mapping[str, Network]`): Of the keys `"classifier"` and `"clap"`, those that there are.
-        wanted (`Sequence[str]`, *optional*): Some of `METRICS`; `None` for all that can be computed.
-        fad_network (`str`, *optional*): Whose features FAD, KAD and diversity are of.
-        captions_are_classes (`bool`, defaults to `False`): Whether some captions are classes of the classifier.
-        several_sounds (`bool`, defaults to `False`): Whether there are several sounds of some captions.
-
-    Returns:
-        `tuple[list[str], dict[str, str]]`: Metrics in the order of `METRICS`, and why the others are left out.
-
-    Raises:
-        ValueError: If a metric that is wanted lacks its network, or none can be computed.
-    """
-    if not networks:
-        raise ValueError(
-            "Expected a network to judge by: `classifier` for fad, kad, kl and is, `clap` for clap, fad and kad."
-        )
-    if fad_network not in networks:
-        raise ValueError(f"Expected `{fad_network}`, whose features FAD is to be of.")
-    needs = {"fad": fad_network, "kad": fad_network, "clap": "clap", "diversity": fad_network}
-    unknown = set(wanted or ()) - set(METRICS)
-    if unknown:
-        raise ValueError(f"Expected metrics among {', '.join(METRICS)}, got {', '.join(sorted(unknown))}.")
-    left_out = {}
-    for name in METRICS:
-        if wanted is not None and name not in wanted:
-            left_out[name] = "not asked for"
-        elif (needed := needs.get(name, "classifier")) not in networks:
-            if wanted is not None:
-                raise ValueError(f"The metric {name} needs a network: name it with `{needed}`.")
-            left_out[name] = f"no --{needed}"
-        elif name == "acc" and not captions_are_classes:
-            if wanted is not None:
-                raise ValueError("The metric acc needs captions that are classes of the classifier; there is none.")
-            left_out[name] = "no caption is a class of the classifier"
-        elif name == "diversity" and not several_sounds:
-            if wanted is not None:
-                raise ValueError(
-                    "The metric diversity needs several sounds of a caption: captions that occur twice, or `takes` of "
-                    "at least 2."
-                )
-            left_out[name] = "no caption occurs twice, and one take of each is made"
-    return [name for name in METRICS if name not in left_out], left_out

@@ -59,15 +59,15 @@ class Listeners:
         clap ([`~audiolcm_diffusers.evaluation.networks.Clap`], *optional*): Knows captions.
         cache ([`FeatureCache`], *optional*): Where outputs of the networks are kept.
         batch_size (`int`, defaults to 8): Sounds that a network hears at a time.
+        tagger ([`~audiolcm_diffusers.evaluation.tagger.Tagger`], *optional*): Knows other labels.
 
     Attributes:
-        networks (`dict[str, Network]`): `"classifier"` and `"clap"`, those that there are.
+        networks (`dict[str, Network]`): `"classifier"`, `"clap"` and `"tagger"`, those that there are.
     """
 
-    def __init__(self, classifier, clap, cache=None, batch_size=8):
-        self.networks = {
-            kind: network for kind, network in (("classifier", classifier), ("clap", clap)) if network is not None
-        }
+    def __init__(self, classifier, clap, cache=None, batch_size=8, tagger=None):
+        networks = {"classifier": classifier, "clap": clap, "tagger": tagger}
+        self.networks = {kind: network for kind, network in networks.items() if network is not None}
         self.cache, self.batch_size = FeatureCache() if cache is None else cache, batch_size
 
     @cached_property
@@ -115,4 +115,4 @@ class Listeners:
         )["embeds"]
 
     def _depends_on(self, kind):
-        return kind, self._fingerprints[kind], software_versions(), self.networks[kind].model.device.type
+        return kind, self._fingerprints[kind], software_versions(), self.networks[kind].device.type

@@ -15,6 +15,8 @@ CARD_METRICS = {
     "is": "inception_score",
     "clap": "clap_score",
     "acc": "accuracy",
+    "named": "named",
+    "tempo": "tempo",
     "diversity": "diversity",
 }
 

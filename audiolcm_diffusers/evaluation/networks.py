@@ -23,7 +23,7 @@ AST_WINDOW, AST_HOP = 400, 160
 
 class Network:
     r"""
-    What both networks have in common.
+    What all networks have in common.
 
     Args:
         model (`PreTrainedModel`): Put into eval mode.
@@ -33,13 +33,19 @@ class Network:
     Attributes:
         sampling_rate (`int`): Rate in Hz at which it listens.
         dim (`int`): Dimension of its features.
-        num_heard_samples (`int`): Samples at `sampling_rate` from the beginning of a sound that it hears.
+        num_heard_samples (`int`, *optional*):
+            Samples at `sampling_rate` from the beginning of a sound that it hears; `None` for all.
     """
 
     def __init__(self, model, extractor, name):
         self.model, self.extractor, self.name = model.eval(), extractor, name
         self.sampling_rate = extractor.sampling_rate
         self.dim, self.num_heard_samples = self._dimensions()
+
+    @property
+    def device(self):
+        r"""`torch.device`: Where it runs."""
+        return self.model.device
 
     def fingerprint(self):
         r"""`str`: Hash of all that its outputs depend on, 64 hexadecimal digits."""
@@ -108,6 +114,29 @@ class ClassifyingNetwork(Network):
     def labels(self):
         r"""`list[str]`: Names of the classes."""
         return [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
+
+    @property
+    def classes(self):
+        r"""`list[str]`: What sounds can be named as."""
+        return self.labels
+
+    def class_of(self, caption, sound_class=None):
+        r"""The class that a sound of this caption is to be named as, *optional*."""
+        return caption if caption in self.labels else None
+
+    def are_named(self, heard, classes):
+        r"""
+        Which sounds are named as their classes: whether these are the likeliest.
+
+        Args:
+            heard (`dict[str, torch.Tensor]`): From [`Network.listen`].
+            classes (`Sequence[str]`): Of each sound; `None` is never named.
+
+        Returns:
+            `list[bool]`.
+        """
+        best = heard["logits"].argmax(dim=1).tolist()
+        return [self.labels[index] == name for index, name in zip(best, classes)]
 
 
 class Classifier(ClassifyingNetwork):

@@ -11,14 +11,31 @@ FORMAT = 1
 INSPECTION_FORMAT = "inspection 1"
 CONFIDENCE = 0.95  # of bootstrap intervals
 SAMPLING_RATE = 16000
-METRICS = ("fad", "kad", "kl", "is", "clap", "acc", "diversity")
-NETWORKS = ("classifier", "clap")
+METRICS = ("fad", "kad", "kl", "is", "clap", "acc", "named", "tempo", "diversity")
+NETWORKS = ("classifier", "clap")  # those with features
 HEADS = ("softmax", "sigmoid")
 RESULTS = "results.json"
 # torchaudio is not needed, but where it is installed it computes the classifier's filter banks.
-LIBRARIES = ("audiolcm-diffusers", "diffusers", "transformers", "torch", "torchaudio", "numpy", "scipy", "soundfile")
+LIBRARIES = (
+    "audiolcm-diffusers",
+    "diffusers",
+    "transformers",
+    "torch",
+    "torchaudio",
+    "numpy",
+    "scipy",
+    "soundfile",
+    "onnxruntime",
+)
 # Names differ from machine to machine; what they stand for is compared by its hash.
-NAMES = ("dataset.name", "training.name", "networks.classifier.name", "networks.clap.name")
+NAMES = (
+    "dataset.name",
+    "prompts.name",
+    "training.name",
+    "networks.classifier.name",
+    "networks.clap.name",
+    "networks.tagger.name",
+)
 
 
 def software_versions():

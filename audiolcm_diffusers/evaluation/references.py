@@ -1,6 +1,7 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """The recordings that sounds are judged by, and sounds that were made of their captions before."""
 
+import math
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,14 @@ import soundfile
 import torch
 
 from ..audio.io import open_audio, read_audio
-from ..data.captioned_audio import Clip, load_clips, read_metadata
+from ..data.captioned_audio import Clip, load_clips, read_further_columns, read_metadata
 from ..data.latent_cache import clips_fingerprint
 from .controls import choose
 from .protocol import SAMPLING_RATE
+
+
+# What is known of each clip beside its sound and caption, and what errors call it.
+PER_CLIP = {"sampling_rates": "sampling rate", "sound_classes": "sound class", "tempos_bpm": "tempo"}
 
 
 @dataclass(frozen=True)
@@ -25,20 +30,26 @@ class References:
         name (`str`, defaults to `"clips in memory"`): What results call them.
         sampling_rates (`Sequence[int]`, *optional*): Rates in Hz that they were stored in, one a clip.
         num_left_out (`int`, defaults to 0): Clips that could not be used.
+        sound_classes (`Sequence[str]`, *optional*):
+            What each clip is a sound of, for the metric `named`; an empty text where its caption says it.
+        tempos_bpm (`Sequence[float]`, *optional*):
+            Beats a minute of each clip, for the metric `tempo`; `None` where it has none.
     """
 
     clips: list[Clip]
     name: str = "clips in memory"
     sampling_rates: list[int] | None = None
     num_left_out: int = 0
+    sound_classes: list[str] | None = None
+    tempos_bpm: list[float | None] | None = None
 
     def __post_init__(self):
         if not self.clips:
             raise ValueError(f"Expected clips to judge by, {self.name!r} has none.")
-        if self.sampling_rates is not None and len(self.sampling_rates) != len(self.clips):
-            raise ValueError(
-                f"Expected a sampling rate of each of the {len(self.clips)} clips, got {len(self.sampling_rates)}."
-            )
+        for name, what in PER_CLIP.items():
+            values = getattr(self, name)
+            if values is not None and len(values) != len(self.clips):
+                raise ValueError(f"Expected a {what} of each of the {len(self.clips)} clips, got {len(values)}.")
 
     @property
     def captions(self):
@@ -60,11 +71,13 @@ class References:
             ValueError: If there are not as many.
         """
         indices = choose(len(self.clips), num_clips, seed)
-        rates = self.sampling_rates
+        drawn = {name: getattr(self, name) for name in ("clips", *PER_CLIP)}
         return replace(
             self,
-            clips=[self.clips[index] for index in indices],
-            sampling_rates=None if rates is None else [rates[index] for index in indices],
+            **{
+                name: None if values is None else [values[index] for index in indices]
+                for name, values in drawn.items()
+            },
         )
 
     def describe(self, num_samples):
@@ -116,7 +129,8 @@ def read_references(dataset):
             Hub.
 
     Returns:
-        [`References`]: Clips at 16 kHz, and the rates in Hz that they are stored in.
+        [`References`]: Clips at 16 kHz, the rates in Hz that they are stored in, and of a folder or `.tsv` file its
+        columns `sound_class` and `tempo_bpm`, where it has them.
 
     Raises:
         ValueError: If there is no clip, or any is missing, silent, NaN or cannot be read; all are listed.
@@ -128,8 +142,46 @@ def read_references(dataset):
     >>> clips = read_references("DATA/validation").draw(50, seed=0)
     ```
     """
-    rows = RowsWithRates(Path(dataset) if isinstance(dataset, str) else dataset)
-    return References(load_clips(rows, SAMPLING_RATE), str(rows), rows.rates)
+    dataset = Path(dataset) if isinstance(dataset, str) else dataset
+    rows = RowsWithRates(dataset)
+    clips = load_clips(rows, SAMPLING_RATE)
+    return References(clips, str(rows), rows.rates, **_asked_of(dataset))
+
+
+def _asked_of(dataset):
+    """Columns of what is asked for beside captions, without those that are empty."""
+    if not isinstance(dataset, Path):
+        return {}
+    columns = read_further_columns(dataset, ("sound_class", "tempo_bpm"))
+    found = {"sound_classes": columns["sound_class"]} if any(columns["sound_class"]) else {}
+    if any(columns["tempo_bpm"]):
+        found["tempos_bpm"] = [read_tempo(text, str(dataset)) for text in columns["tempo_bpm"]]
+    return found
+
+
+def read_tempo(text, name):
+    r"""
+    Read a tempo.
+
+    Args:
+        text (`str` or number): Beats a minute; nothing where there is none.
+        name (`str`): Where it was found, for errors.
+
+    Returns:
+        `float`, *optional*.
+
+    Raises:
+        ValueError: If it is no positive number.
+    """
+    if text in ("", None):
+        return None
+    try:
+        bpm = float(text)
+    except (TypeError, ValueError):
+        bpm = math.nan
+    if not 0 < bpm < math.inf:
+        raise ValueError(f"Expected tempo_bpm in {name!r} to be beats a minute, got {text!r}.")
+    return bpm
 
 
 class RowsWithRates:

@@ -10,7 +10,9 @@ TITLES = {
     "kl": "KL ↓",
     "is": "IS ↑",
     "clap": "CLAP ↑",
-    "acc": "named ↑",
+    "acc": "acc ↑",
+    "named": "named ↑",
+    "tempo": "tempo ↑",
     "diversity": "diversity",
 }
 
@@ -32,19 +34,24 @@ def table_lines(results):
         cells = [_cell(row["metrics"].get(name)) for name in metrics]
         lines.append(f"| {row['name']} | {' | '.join(cells)} |")
     bootstrap = protocol["bootstrap"]
-    dataset = protocol["dataset"]
     lines += [
         "",
-        f"{dataset['num_clips']} clips of {dataset['name']}, "
+        f"{_what_is_judged(protocol)}, "
         f"{protocol['num_samples'] / protocol['sampling_rate']:g} s each at {protocol['sampling_rate']} Hz, "
         f"seed {protocol['seed']}. In brackets: "
         f"{bootstrap['confidence']:.0%} intervals, {bootstrap['num_resamples']} resamples.",
     ]
     lines += [
-        f"{kind}: {network['name']} ({network['class']}, {network['dim']} dimensions, weights "
-        f"{network['fingerprint'][:12]})."
+        f"{kind}: {network['name']} ({network['class']}, {size_of(network)}, weights {network['fingerprint'][:12]})."
         for kind, network in protocol["networks"].items()
     ]
+    if "named" in metrics:
+        lines.append(
+            f"Named, by the tagger: {protocol['metrics']['named']['rule']}. It says something beside the rate of real "
+            "clips."
+        )
+    if "tempo" in metrics:
+        lines.append(f"Tempo: {protocol['metrics']['tempo']['rule']}. Half and double of it are errors here.")
     if "fad" in metrics:
         lines.append(f"FAD is of the {protocol['metrics']['fad']['features']}'s features.")
     if "kad" in metrics:
@@ -58,7 +65,67 @@ def table_lines(results):
             f"Diversity: the mean distance of the {protocol['metrics']['diversity']['features']}'s features of two "
             "sounds of one caption, averaged over captions; best near that of real clips."
         )
-    return lines + results["notes"]
+    return lines + results["notes"] + class_lines(results)
+
+
+def _what_is_judged(protocol):
+    if "prompts" not in protocol:
+        return f"{protocol['dataset']['num_clips']} clips of {protocol['dataset']['name']}"
+    prompts = protocol["prompts"]
+    return f"{prompts['num_prompts']} prompts of {prompts['name']}, sounds of each: {prompts['takes']}"
+
+
+def size_of(network):
+    r"""How large a network of a protocol is, in words."""
+    return f"{network['dim']} dimensions" if "dim" in network else f"{network['num_labels']} labels"
+
+
+def class_lines(results):
+    r"""
+    Of the metrics `named` and `tempo`, a Markdown table of each class, and what the rows have of the real clips' rate.
+
+    Args:
+        results (`dict`): See [`~audiolcm_diffusers.evaluation.protocol.read_results`].
+
+    Returns:
+        `list[str]`: Lines; none where neither metric is there.
+    """
+    rows, lines = [row for row in results["rows"] if row.get("classes")], []
+    for metric in ("named", "tempo"):
+        if metric not in results["protocol"]["metrics"] or not rows:
+            continue
+        columns = {
+            row["name"]: {name: of[metric] for name, of in row["classes"].items() if metric in of} for row in rows
+        }
+        names = sorted({name for column in columns.values() for name in column})
+        header = [f"{metric}, by class", *columns]
+        lines += ["", f"| {' | '.join(header)} |", "|---|" + "---|" * len(columns)]
+        for name in names:
+            cells = [_class_cell(column.get(name)) for column in columns.values()]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+        means = [_mean_of(column) for column in columns.values()]
+        lines.append(f"| mean of classes | {' | '.join(map(_number, means))} |")
+        values = [row["metrics"].get(metric, {}).get("value") for row in rows]
+        lines.append(f"| all | {' | '.join(map(_number, values))} |")
+        if rows[0]["kind"] == "ceiling" and values[0]:
+            of_real = [None if value is None else value / values[0] for value in values]
+            lines.append(f"| all, × {rows[0]['name']} | {' | '.join(map(_number, of_real))} |")
+        if metric == "tempo":
+            octaves = [row.get("tempo_or_octave") for row in rows]
+            lines.append(f"| all, half and double counted, too | {' | '.join(map(_number, octaves))} |")
+    return lines
+
+
+def _class_cell(found):
+    return "–" if found is None else f"{found['share']:.2f} ({found['num_sounds']})"
+
+
+def _mean_of(column):
+    return sum(found["share"] for found in column.values()) / len(column) if column else None
+
+
+def _number(value):
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _cell(estimate):

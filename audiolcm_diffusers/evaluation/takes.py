@@ -45,22 +45,29 @@ class Takes:
         options ([`~audiolcm_diffusers.evaluation.options.InspectionOptions`]): Takes, steps, seed and so on.
         duration_s (`float`): Length of sounds whose length is not said.
         progress (`Callable[[str], None]`, *optional*): Is told what is done.
+        namer ([`~audiolcm_diffusers.evaluation.tagger.Tagger`], *optional*):
+            Names sounds; by default the classifier does.
+        sound_classes (`Sequence[str]`, *optional*): Of each clip, for a tagger.
 
     Attributes:
         prompts (`list[str]`): From [`pick_prompts`].
-        nameable (`list[str]`): Those that are classes of the classifier.
+        nameable (`list[str]`): Those whose sounds can be named.
         real (`list[Clip]`): Clips with a prompt as caption.
         real_sounds (`list[torch.Tensor]`): The same in int16, of one length.
     """
 
-    def __init__(self, pipes, classifier, clips, options, duration_s, progress=None):
+    def __init__(self, pipes, classifier, clips, options, duration_s, progress=None, namer=None, sound_classes=None):
         self.pipes, self.classifier, self.clips, self.options = pipes, classifier, clips, options
+        self.namer = classifier if namer is None else namer
+        self.sound_classes = {}
+        for clip, name in zip(clips, sound_classes or ()):
+            self.sound_classes.setdefault(clip.caption, name)
         self.prompts = list(pick_prompts([clip.caption for clip in clips], options.max_prompts))
         self.duration_s, self.num_samples = duration_s, round(duration_s * SAMPLING_RATE)
         self.num_steps = {"model": options.num_inference_steps, "teacher": options.teacher_steps}
         self.real = [clip for clip in clips if clip.caption in self.prompts]
         self.real_sounds = to_lengths([clip.waveform for clip in self.real], self.num_samples)
-        self.nameable = [prompt for prompt in self.prompts if prompt in classifier.labels]
+        self.nameable = [prompt for prompt in self.prompts if self.class_of(prompt) is not None]
         self.say = (lambda what: None) if progress is None else progress
 
     def make(self, role, texts, num_samples):
@@ -98,6 +105,10 @@ class Takes:
             [unit(waveform) for waveform in waveforms], SAMPLING_RATE, self.options.batch_size
         )
 
+    def class_of(self, caption):
+        r"""`str`, *optional*: What sounds of a caption are to be named as, by the clips of this caption."""
+        return self.namer.class_of(caption, self.sound_classes.get(caption))
+
     @cached_property
     def real_features(self):
         r"""`torch.Tensor`: Embeddings of the real clips with one of the prompts as caption."""
@@ -119,21 +130,22 @@ class Takes:
 
     def named(self, waveforms, captions):
         r"""
-        How many sounds the classifier names as their captions.
+        Which sounds are named as what their captions say.
 
         Args:
             waveforms (`Sequence[torch.Tensor]`): int16.
-            captions (`Sequence[str]`): Classes.
+            captions (`Sequence[str]`): Of each sound.
 
         Returns:
             `list[bool]`: Of each sound.
         """
-        best = self.listen(waveforms)["logits"].argmax(dim=1).tolist()
-        return [self.classifier.labels[index] == caption for index, caption in zip(best, captions)]
+        sounds = [unit(waveform) for waveform in waveforms]
+        heard = self.namer.listen(sounds, SAMPLING_RATE, self.options.batch_size)
+        return self.namer.are_named(heard, [self.class_of(caption) for caption in captions])
 
     def named_by_prompt(self, sounds):
         r"""
-        The share of sounds that the classifier names as their prompts, a mean over prompts that are classes.
+        The share of sounds that are named as their prompts, a mean over prompts whose sounds can be named.
 
         Args:
             sounds (`dict[str, Sequence[torch.Tensor]]`): int16, of each prompt.

@@ -57,21 +57,21 @@ def wordings_of(paraphrases):
     return [text for caption, wordings in paraphrases.items() for text in (caption, *wordings)]
 
 
-def check_captions_of(paraphrases, classifier):
+def check_captions_of(paraphrases, namer):
     r"""
-    Refuse captions that a classifier cannot name.
+    Refuse captions that sounds cannot be named as.
 
     Args:
         paraphrases (`dict[str, list[str]]`): From [`read_paraphrases`].
-        classifier ([`~audiolcm_diffusers.evaluation.networks.ClassifyingNetwork`]): Names sounds.
+        namer ([`~audiolcm_diffusers.evaluation.networks.ClassifyingNetwork`]): Names sounds; or a tagger.
 
     Raises:
         ValueError: Naming them, and what it can.
     """
-    unknown = [caption for caption in paraphrases if caption not in classifier.labels]
+    unknown = [caption for caption in paraphrases if namer.class_of(caption) is None]
     if unknown:
         raise ValueError(
-            f"Expected `paraphrases` of classes of {classifier.name!r}, {', '.join(classifier.labels)}; got "
+            f"Expected `paraphrases` of classes of {namer.name!r}, {', '.join(namer.classes)}; got "
             f"{', '.join(map(repr, unknown))}."
         )
 

@@ -60,7 +60,7 @@ class LLaMARMSNorm(LLaMANorm):
 
     def normalise(self, hidden_states, weight=None, bias=None):
         r"""See [`LLaMANorm`]; there is no bias."""
-        normalised = F.rms_norm(hidden_states, self.weight.shape, None, self.eps)
+        normalised = F.rms_norm(hidden_states, hidden_states.shape[-1:], None, self.eps)
         return normalised if weight is None else normalised * weight
 
 
@@ -76,4 +76,4 @@ class LLaMALayerNorm(LLaMANorm):
 
     def normalise(self, hidden_states, weight=None, bias=None):
         r"""See [`LLaMANorm`]."""
-        return F.layer_norm(hidden_states, self.weight.shape, weight, bias, self.eps)
+        return F.layer_norm(hidden_states, hidden_states.shape[-1:], weight, bias, self.eps)

@@ -19,7 +19,8 @@ from ..models.transformer_concat_1d import ConcatTransformer1DModel
 from ..models.transformer_llama_1d import LLaMATransformer1DModel
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
-from .arguments import LengthLimits, SoundLength, is_number, max_latent_frames
+from ..models.vocoder_vocos import VocosVocoder
+from .arguments import LengthLimits, SoundLength, is_count, is_number, max_latent_frames
 from .prompts import PromptText, TextStream, check_embeds, count_tokens, read_text
 from .schedules import init_noise_sigma
 from .stages import decode_latents, fade_ends
@@ -44,10 +45,12 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         tokenizer_2: PreTrainedTokenizerBase | None,
         transformer: LLaMATransformer1DModel | ConcatTransformer1DModel,
         scheduler: SchedulerMixin,
-        vocoder: BigVGANVocoder | GriffinLimVocoder,
+        vocoder: BigVGANVocoder | VocosVocoder | GriffinLimVocoder,
         default_audio_length_in_s: float = 10.0,
         max_audio_length_in_s: float = 300.0,
         fade_s: float = 0.0,
+        default_num_inference_steps: int = 2,
+        default_guidance_scale: float = 5.0,
     ):
         super().__init__()
         self.register_modules(
@@ -63,16 +66,32 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         )
         if not is_number(fade_s) or not 0 <= fade_s < math.inf:
             raise ValueError(f"Expected `fade_s` to be a finite number from 0, got {fade_s!r}.")
+        if not is_count(default_num_inference_steps):
+            raise ValueError(
+                "Expected `default_num_inference_steps` to be a whole number from 1, got "
+                f"{default_num_inference_steps!r}."
+            )
+        if not is_number(default_guidance_scale) or not math.isfinite(default_guidance_scale):
+            raise ValueError(
+                f"Expected `default_guidance_scale` to be a finite number, got {default_guidance_scale!r}."
+            )
         self.register_to_config(
             default_audio_length_in_s=default_audio_length_in_s,
             max_audio_length_in_s=max_audio_length_in_s,
             fade_s=fade_s,
+            default_num_inference_steps=default_num_inference_steps,
+            default_guidance_scale=default_guidance_scale,
         )
         self._current_timestep = None
         # A pipeline without a VAE or vocoder counts as the published model does.
         self.sampling_rate = self.vae.config.sampling_rate if getattr(self, "vae", None) is not None else 16000
         self.hop_length = self.vocoder.hop_length if getattr(self, "vocoder", None) is not None else 256
         self.latent_hop = self.vae.temporal_compression_ratio if getattr(self, "vae", None) is not None else 2
+
+    @property
+    def options(self) -> dict[str, Any]:
+        r"""`dict`: All that the pipeline was made with beside its components, by the names of its configuration."""
+        return {name: self.config[name] for name in self._get_signature_keys(self)[1]}
 
     @property
     def guidance_scale(self) -> float:
@@ -108,6 +127,12 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
     def interrupt(self) -> bool:
         r"""`bool`: Set `_interrupt` in a callback to leave out the steps that remain."""
         return self._interrupt
+
+    def _with_defaults(self, num_inference_steps: int | None, guidance_scale: float | None) -> tuple[int, float]:
+        """What a call left open is what the model was made for."""
+        if num_inference_steps is None:
+            num_inference_steps = self.config.default_num_inference_steps
+        return num_inference_steps, self.config.default_guidance_scale if guidance_scale is None else guidance_scale
 
     @property
     def _text_streams(self) -> tuple[TextStream, TextStream]:

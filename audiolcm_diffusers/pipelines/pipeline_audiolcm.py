@@ -66,8 +66,8 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             `prediction_type="flow_prediction"`, which tell the network whole timesteps; and [`LCMAudioScheduler`]
             with that prediction type. Subclasses count as these. Any other is refused by name, and so are options
             that would mislead the network, such as `use_dynamic_shifting` and `invert_sigmas`.
-        vocoder ([`BigVGANVocoder`] or [`GriffinLimVocoder`]):
-            Turns log-mel spectrograms into waveforms. The second has nothing to learn.
+        vocoder ([`BigVGANVocoder`], [`VocosVocoder`] or [`GriffinLimVocoder`]):
+            Turns log-mel spectrograms into waveforms. The last has nothing to learn.
         default_audio_length_in_s (`float`, defaults to 10.0):
             Seconds of sound made where a call names no length; the length that the model was trained on.
         max_audio_length_in_s (`float`, defaults to 300.0):
@@ -77,6 +77,10 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             Seconds in which a sound rises from silence at its beginning and falls to it at its end, along half a
             Hann window, at most half of the sound each. A sound that is cut out of one that goes on would click. Of
             waveforms alone, not of mels and latents.
+        default_num_inference_steps (`int`, defaults to 2):
+            Denoising steps where a call names none; those that the model was made for.
+        default_guidance_scale (`float`, defaults to 5.0):
+            Guidance scale where a call names none.
 
     Any text stream may be `None`; all text parts may be where calls pass `prompt_embeds`.
     """
@@ -85,8 +89,8 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         self,
         prompt: str | list[str] | None = None,
         audio_length_in_s: float | None = None,
-        num_inference_steps: int = 2,
-        guidance_scale: float = 5.0,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
         original_inference_steps: int | None = None,
         timesteps: Sequence[float] | None = None,
         negative_prompt: str | list[str] | None = None,
@@ -112,6 +116,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         Raises:
             ValueError: Quoting the value that does not fit and saying what does.
         """
+        num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
         check_output_type(self, output_type)
         check_guidance(self.is_student, guidance_scale, negative_prompt, negative_prompt_embeds)
         check_num_waveforms(num_waveforms_per_prompt)
@@ -140,8 +145,8 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         self,
         prompt: str | list[str] | None = None,
         audio_length_in_s: float | None = None,
-        num_inference_steps: int = 2,
-        guidance_scale: float = 5.0,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
         original_inference_steps: int | None = None,
         timesteps: Sequence[float] | None = None,
         negative_prompt: str | list[str] | None = None,
@@ -170,11 +175,11 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             audio_length_in_s (`float`, *optional*):
                 Seconds of sound, exact to the sample. By default the length of `latents`, or else
                 `config.default_audio_length_in_s` or as much of it as the model can do.
-            num_inference_steps (`int`, defaults to 2):
+            num_inference_steps (`int`, defaults to `config.default_num_inference_steps`):
                 Denoising steps, from 1 to the original steps. A student needs 1 to 4; a teacher 20 and more. With a
                 scheduler of second order (Heun, KDPM2) the network runs twice a step, and each run counts as one for
                 `num_timesteps`, callbacks and the progress bar.
-            guidance_scale (`float`, defaults to 5.0):
+            guidance_scale (`float`, defaults to `config.default_guidance_scale`):
                 How strongly the sound follows the prompt; `w + 1` of the paper. At 1 and below, a teacher is not
                 guided, which is what a teacher with an LCM-LoRA wants.
             original_inference_steps (`int`, *optional*):
@@ -243,6 +248,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         """
         if isinstance(callback_on_step_end, (PipelineCallback, MultiPipelineCallbacks)):
             callback_on_step_end_tensor_inputs = callback_on_step_end.tensor_inputs
+        num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
         text, length = self.check_inputs(
             prompt=prompt,
             audio_length_in_s=audio_length_in_s,

@@ -55,7 +55,7 @@ def settings_of(config):
     settings = {name: value for name, value in asdict(config).items() if value is not None}
     for name, value in settings.items():
         if name.endswith("_dir") or (name == "dataset_name" and hub_id_of(config) is None):
-            settings[name] = Path(value).name
+            settings[name] = ", ".join(Path(one).name for one in (value if isinstance(value, list) else [value]))
     if "cache_dir" in settings:
         # What the examples are was decided when the cache was made.
         chosen = config.chosen_example_options()

@@ -22,10 +22,13 @@ DATASET_OPTIONS = ("dataset_config_name", "dataset_split", "streaming", "audio_c
 class DataConfig:
     r"""Options that say what the data are."""
 
-    data_dir: str | None = option(
+    data_dir: list[str] | None = option(
         None,
         "Folder with `metadata.csv` or `.jsonl` (file_name, caption) and the audio, or a `.tsv` file (name, "
-        "audio_path, caption).",
+        "audio_path, caption); several with spaces between.",
+    )
+    excluded_licences: list[str] | None = option(
+        None, "Clips of data_dir whose `licence` in the metadata is one of these are left out."
     )
     dataset_name: str | None = option(
         None, "In place of data_dir: a dataset of the Hub, owner/name, or a folder that `datasets` reads."
@@ -48,6 +51,10 @@ class DataConfig:
         if len(given) != 1:
             got = ", ".join(f"{name}={getattr(self, name)!r}" for name in given) or "none of them"
             raise ValueError(f"Expected one of {', '.join(self.sources())}, got {got}.")
+        if isinstance(self.data_dir, list) and len(self.data_dir) == 1:
+            object.__setattr__(self, "data_dir", self.data_dir[0])
+        if self.excluded_licences is not None and self.data_dir is None:
+            raise ValueError(f"excluded_licences={self.excluded_licences} goes with data_dir; {given[0]} has none.")
         if self.dataset_name is None:
             for name in DATASET_OPTIONS:
                 value = getattr(self, name)
@@ -66,7 +73,7 @@ class DataConfig:
 
     @property
     def data(self):
-        r"""`str` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]: the data that the options name."""
+        r"""`str`, `list[str]` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]: what the options name."""
         if self.dataset_name is None:
             return self.data_dir
         return HubDataset(
@@ -154,6 +161,7 @@ def load_clips_and_report(config, sampling_rate, report):
             bad,
             resampler=config.resampler,
             max_clips=config.max_clips,
+            excluded_licences=config.excluded_licences or (),
         )
     finally:
         if bad and report is not None:

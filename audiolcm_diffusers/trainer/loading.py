@@ -10,6 +10,7 @@ from transformers import AutoTokenizer, T5EncoderModel
 
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
+from ..models.vocoder_vocos import VocosVocoder
 
 
 def saved_config(folder, part):
@@ -21,16 +22,16 @@ def saved_config(folder, part):
 
 def load_vocoder(folder):
     r"""
-    Load a vocoder of either kind.
+    Load a vocoder of any kind.
 
     Args:
-        folder (`str`): Folder or id of a [`BigVGANVocoder`] or a [`GriffinLimVocoder`].
+        folder (`str`): Folder or id of a [`BigVGANVocoder`], a [`VocosVocoder`] or a [`GriffinLimVocoder`].
 
     Raises:
         ValueError: If it holds another model.
     """
     vocoder = AutoModel.from_pretrained(folder)
-    if not isinstance(vocoder, (BigVGANVocoder, GriffinLimVocoder)):
+    if not isinstance(vocoder, (BigVGANVocoder, VocosVocoder, GriffinLimVocoder)):
         raise ValueError(f"Expected a vocoder in {folder!r}, got a {type(vocoder).__name__}.")
     return vocoder
 

@@ -49,10 +49,14 @@ def options_of_file(path):
 
 
 def flags_of(options):
-    r"""The flags that say what a `dict` of options says: none where a value is `None`, an object as JSON."""
-    return [
-        word
-        for name, value in options.items()
-        if value is not None
-        for word in (f"--{name}", json.dumps(value) if isinstance(value, dict) else str(value))
-    ]
+    r"""
+    The flags that say what a `dict` of options says: none where a value is `None`, an object as JSON, of a list a word
+    for each item.
+    """
+    flags = []
+    for name, value in options.items():
+        if value is None:
+            continue
+        words = value if isinstance(value, list) else [json.dumps(value) if isinstance(value, dict) else value]
+        flags += [f"--{name}", *map(str, words)]
+    return flags

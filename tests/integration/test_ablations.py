@@ -280,7 +280,7 @@ def test_two_rows_from_training_to_table(ablations, trained, data_dir, eval_dir,
         assert all(estimate["low"] <= estimate["high"] for estimate in row["metrics"].values())
     table = (tmp_path / "out/ablations.md").read_text()
     assert "`train_audiolcm_distill.py`, 2 steps of 0.512 s of sound for every row" in table
-    assert "\n| | FAD ↓ | KAD ↓ | KL ↓ | IS ↑ | named ↑ | diversity |\n" in table
+    assert "\n| | FAD ↓ | KAD ↓ | KL ↓ | IS ↑ | acc ↑ | diversity |\n" in table
     assert "\n| l2: squared loss | " in table
     assert "Judged with 2 steps, guidance scale 5." in table and "Not trained yet: ddim." in table
 

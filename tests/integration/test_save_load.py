@@ -20,6 +20,7 @@ from audiolcm_diffusers import (
     ConcatTransformer1DModel,
     LCMAudioScheduler,
     LLaMATransformer1DModel,
+    VocosVocoder,
 )
 
 
@@ -33,7 +34,7 @@ def run(model):
 
     if isinstance(model, AutoencoderKLMel1D):
         return model.decode(randn(1, 4, 5)).sample
-    if isinstance(model, BigVGANVocoder):
+    if isinstance(model, (BigVGANVocoder, VocosVocoder)):
         return model(randn(1, 80, 3))
     if isinstance(model, CLAPProjection):
         return model(randn(1, 3, 12))
@@ -50,9 +51,10 @@ def public_config(model):
     return json.loads(json.dumps({key: value for key, value in model.config.items() if not key.startswith("_")}))
 
 
-def sound(pipe):
+def sound(pipe, **options):
     pipe.set_progress_bar_config(disable=True)
-    return pipe("rain", audio_length_in_s=0.1, generator=torch.Generator().manual_seed(0), output_type="pt").audios
+    options = {"audio_length_in_s": 0.1, "generator": torch.Generator().manual_seed(0), "output_type": "pt", **options}
+    return pipe("rain", **options).audios
 
 
 class TestPipeline:
@@ -102,6 +104,16 @@ class TestPipeline:
         with pytest.raises(ValueError, match="at most 0.5 s, the limit of this model, got 0.75 s"):
             loaded("rain", audio_length_in_s=0.75)
 
+    def test_steps_and_scale_of_the_model_are_kept(self, make_components, tmp_path):
+        pipe = AudioLCMPipeline(**make_components(), default_num_inference_steps=3, default_guidance_scale=2.5)
+        pipe.save_pretrained(tmp_path)
+        loaded = AudioLCMPipeline.from_pretrained(tmp_path)
+        assert_same(sound(loaded), sound(pipe, num_inference_steps=3, guidance_scale=2.5))
+        assert (loaded.num_timesteps, loaded.guidance_scale) == (3, 2.5)
+        assert not torch.equal(sound(loaded), sound(pipe, guidance_scale=5.0))
+        # All that a pipeline of other components takes over.
+        assert AudioLCMPipeline(**make_components(), **loaded.options).options == pipe.options
+
     def test_streams_that_are_not_there(self, make_pipeline, tmp_path):
         pipe = make_pipeline(text_encoder=None, tokenizer=None, projection_model=None)
         pipe.save_pretrained(tmp_path)
@@ -134,7 +146,15 @@ class TestPipeline:
 
 class TestModels:
     @pytest.fixture(
-        params=["vae", "projection", "llama_transformer", "plain_transformer", "concat_transformer", "vocoder"]
+        params=[
+            "vae",
+            "projection",
+            "llama_transformer",
+            "plain_transformer",
+            "concat_transformer",
+            "vocoder",
+            "vocos",
+        ]
     )
     def model(self, request):
         if request.param == "plain_transformer":

@@ -21,6 +21,9 @@ from audiolcm_diffusers.paths import training_target
 from audiolcm_diffusers.pipelines.schedules import SCHEDULERS
 
 
+# diffusers' own, of numpy; and numbers that a scheduler divides by zero to, before it is refused.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::RuntimeWarning")
+
 MEAN, STD = 0.3, 0.6
 PLAIN = ("epsilon", "sample", "v_prediction")
 

@@ -42,6 +42,7 @@ from audiolcm_diffusers import (
     BigVGANVocoder,
     GriffinLimVocoder,
     LCMAudioScheduler,
+    VocosVocoder,
 )
 from audiolcm_diffusers.audio.io import read_audio, write_audio
 from audiolcm_diffusers.evaluation.networks import load_classifier
@@ -96,6 +97,21 @@ def test_an_exported_pipeline_is_half_as_large_and_keeps_its_card(trained, tmp_p
     )
     assert {weight.dtype for weight in half.values()} == {torch.float16}
     assert all(torch.equal(half[name], weight.half()) for name, weight in whole.items())
+
+
+def test_credits_are_those_of_all_folders_but_for_licences_left_out(tmp_path):
+    header = "file_name,caption,source_set,licence,author,source\n"
+    rows = {
+        "one": "a.wav,a,Set,CC0,Ann,x\nb.wav,b,Set,CC0,Ann,x\n",
+        "two": "c.wav,c,Set,?,Bob,y\nd.wav,d,Set,CC BY,Cy,z\n",
+    }
+    for name, lines in rows.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metadata.csv").write_text(header + lines)
+    credits = load_script("export_pipeline").credits
+    folders = [tmp_path / name for name in rows]
+    assert credits(folders) == [("Set", "?", "Bob", "y"), ("Set", "CC BY", "Cy", "z"), ("Set", "CC0", "Ann", "x")]
+    assert credits(folders, ["?"]) == [("Set", "CC BY", "Cy", "z"), ("Set", "CC0", "Ann", "x")]
 
 
 def test_the_student_makes_sound_in_two_steps(trained):
@@ -217,6 +233,55 @@ def test_a_vocoder_goes_on_from_a_trained_one(trained, data_dir, tmp_path):
     )
     mel = torch.randn(1, 80, 8, generator=torch.Generator().manual_seed(0)) - 3
     torch.testing.assert_close(after(mel), before(mel), atol=1e-5, rtol=1e-4)
+
+
+def test_vocos_learns_and_goes_on_from_what_it_learnt(trained, data_dir, tmp_path):
+    options = {
+        "data_dir": data_dir,
+        "vae_dir": trained / "vae/model",
+        "crop_frames": 16,
+        "context_frames": 4,
+        "batch_size": 2,
+        "warmup_steps": 1,
+    }
+    sizes = {"hidden_channels": 8, "intermediate_channels": 16, "num_layers": 2}
+    first, second = tmp_path / "first", tmp_path / "second"
+    run_script(
+        "train_vocoder",
+        "VocoderConfig",
+        output_dir=first,
+        vocoder="vocos",
+        vocoder_config=json.dumps(sizes),
+        discriminator_start=1,
+        max_train_steps=3,
+        **options,
+    )
+    run_script(
+        "train_vocoder",
+        "VocoderConfig",
+        output_dir=second,
+        vocoder_dir=first / "model",
+        max_train_steps=1,
+        learning_rate=1e-12,
+        **options,
+    )
+    before, after = (VocosVocoder.from_pretrained(folder / "model") for folder in (first, second))
+    assert sizes.items() <= dict(after.config).items()
+    assert after.state_dict().keys() == VocosVocoder(**sizes).state_dict().keys()
+    mel = torch.randn(1, 80, 8, generator=torch.Generator().manual_seed(0)) - 3
+    torch.testing.assert_close(after(mel), before(mel), atol=1e-5, rtol=1e-4)
+
+
+def test_a_vocoder_of_other_frames_is_refused(data_dir, tmp_path):
+    with pytest.raises(ValueError, match="a vocoder of 256 samples a mel frame, got 512"):
+        run_script(
+            "train_vocoder",
+            "VocoderConfig",
+            data_dir=data_dir,
+            output_dir=tmp_path / "run",
+            vocoder="vocos",
+            vocoder_config='{"hop_length": 512}',
+        )
 
 
 def learning_rates(num_steps):
@@ -575,7 +640,10 @@ def test_a_student_has_the_parts_of_its_teacher(trained, data_dir, tmp_path):
 
 def test_a_vocoder_that_cannot_be_trained_is_refused(data_dir, tmp_path):
     GriffinLimVocoder().save_pretrained(tmp_path / "vocoder")
-    with pytest.raises(ValueError, match="got a GriffinLimVocoder, which has nothing to train"):
+    with pytest.raises(
+        ValueError,
+        match="BigVGANVocoder or a VocosVocoder .* got a GriffinLimVocoder, which has nothing",
+    ):
         run_script(
             "train_vocoder",
             "VocoderConfig",
@@ -834,6 +902,7 @@ def test_unknown_ways_to_distil_are_refused_when_options_are_read(name, value):
         ("train_autoencoder", "AutoencoderConfig", {"channel_multipliers": "1,2"}, "one width.*got '1,2'"),
         ("train_vocoder", "VocoderConfig", {"discriminators": "large"}, "discriminators .* got 'large'"),
         ("train_vocoder", "VocoderConfig", {"feature_matching": "l2"}, "feature_matching .* got 'l2'"),
+        ("train_vocoder", "VocoderConfig", {"vocoder": "hifigan"}, "vocoder .*'vocos'.* got 'hifigan'"),
     ],
 )
 def test_losses_that_cannot_be_computed_are_refused_when_options_are_read(script, config_class, options, message):

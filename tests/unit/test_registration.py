@@ -31,6 +31,7 @@ def test_class_names_are_frozen():
         "GriffinLimVocoder",
         "LCMAudioScheduler",
         "LLaMATransformer1DModel",
+        "VocosVocoder",
     }
 
 

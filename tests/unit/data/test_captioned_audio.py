@@ -45,6 +45,25 @@ def test_clips_come_in_the_order_of_the_file(folder):
     assert [clip.waveform.shape for clip in clips] == [(8000,)] * 2
 
 
+def test_several_folders_are_read_in_turn_and_their_clips_named_by_path(folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    write_audio(other / "low.wav", tone(400))
+    (other / "metadata.jsonl").write_text(json.dumps({"file_name": "low.wav", "caption": "another low tone"}))
+    clips = load_clips([str(folder), other])
+    assert [clip.caption for clip in clips] == ["a high tone, steady", "a low tone", "another low tone"]
+    assert [clip.name for clip in clips[1:]] == [str(folder / "low.wav"), str(other / "low.wav")]
+
+
+def test_clips_under_a_licence_that_does_not_do_are_left_out(folder):
+    metadata = folder / "metadata.csv"
+    metadata.write_text(metadata.read_text().replace("high.flac,CC0", "high.flac,not stated"))
+    assert [clip.name for clip in load_clips(folder, excluded_licences=["not stated"])] == ["low.wav"]
+    metadata.write_text("file_name,caption\nlow.wav,a low tone\n")
+    with pytest.raises(ValueError, match=r"no column \['licence'\]"):
+        load_clips(folder, excluded_licences=["not stated"])
+
+
 def test_sixteen_bits_are_kept(folder):
     low = load_clips(str(folder))[1].waveform
     # Rounded to 16 bits in the file, and again in memory: at most a step of 2^-15 each.

@@ -1,5 +1,6 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,8 @@ from audiolcm_diffusers.data.captioned_audio import Clip
 from audiolcm_diffusers.evaluation.judge import Judge
 from audiolcm_diffusers.evaluation.listening import FeatureCache
 from audiolcm_diffusers.evaluation.networks import Clap, Classifier
+from audiolcm_diffusers.evaluation.tagger import Tagger
+from audiolcm_diffusers.evaluation.tagger_front_end import TaggerConfig
 
 
 def estimate(value):
@@ -94,5 +97,44 @@ def make_judge(make_classifier, make_clap, tmp_path):
             FeatureCache(tmp_path / folder),
             **options,
         )
+
+    return make
+
+
+class BandSession:
+    """What onnxruntime gives of a tagger whose output `k` is the mean of mel band `k` over a patch."""
+
+    def __init__(self, num_bands, num_frames):
+        self.input = SimpleNamespace(name="patch", type="tensor(float)", shape=["batch", num_frames, num_bands])
+
+    def get_inputs(self):
+        return [self.input]
+
+    def run(self, outputs, inputs):
+        return [inputs["patch"].mean(axis=1)]
+
+
+# A patch of 135 ms: eleven hops and a window.
+BANDS = TaggerConfig(
+    num_mel_bins=12, patch_frames=12, patch_hop_frames=6, min_frequency=100.0, outputs="logits", labels="bands.txt"
+)
+# Bands are (2774 - 150) / 13 = 202 mel apart, from 150 on: the first tone, of 300 Hz or 401 mel, is in band 0, and
+# those of 2100 Hz and somewhat more, 1562 mel, in band 6. White noise is loudest in the widest band.
+BAND_MAP = {"a low tone": ["band 0"], "a high tone": ["band 6"], "noise": ["band 11"]}
+
+
+@pytest.fixture
+def band_config():
+    """How the tagger of `make_tagger` hears."""
+    return BANDS
+
+
+@pytest.fixture
+def make_tagger():
+    """`make_tagger(class_map=…)`: a tagger of twelve labels, named where a sound is loud in their bands."""
+
+    def make(class_map=None):
+        labels = [f"band {band}" for band in range(12)]
+        return Tagger(BandSession(12, 12), BANDS, labels, class_map or BAND_MAP, "bands", "0")
 
     return make

@@ -136,6 +136,52 @@ def test_captions_that_occur_once(pipe, tones, classifier):
         evaluate(pipe, clips, classifier, metrics=["diversity"], **QUICK)
 
 
+def test_an_outside_ear_and_tempos_stand_beside_the_classifier(pipe, tones, classifier, make_tagger, tmp_path):
+    # Two clips are of a class that the map does not have, and one of a class that its caption does not say.
+    classes = ["", "", "", "a whale", "noise", "a whale"]
+    clips = References(tones(CAPTIONS), "tones", sound_classes=classes, tempos_bpm=[None, 90.0, *[None] * 4])
+    results = evaluate(pipe, clips, classifier, tagger=make_tagger(), allow_singular=True, **QUICK)
+    assert list(results.protocol["metrics"]) == ["fad", "kad", "kl", "is", "acc", "named", "tempo", "diversity"]
+    assert results.protocol["networks"].keys() == {"classifier", "tagger"}
+    named = results.metrics["real against real"]["named"]
+    # Of a low tone, a high one, noise and a high one that is called noise, three are named.
+    assert (named["value"], named["num_clips"]) == (0.75, 4) and named["low"] <= 0.75 <= named["high"]
+    assert results.data["rows"][0]["classes"] == {
+        "a high tone": {"named": {"share": 1.0, "num_sounds": 1}, "tempo": {"share": 0.0, "num_sounds": 1}},
+        "a low tone": {"named": {"share": 1.0, "num_sounds": 1}},
+        "noise": {"named": {"share": 0.5, "num_sounds": 2}},
+    }
+    assert "named" in results.metrics["shuffled captions"]
+    assert "named: 2 of 6 clips have a class that is not in the class map, and are left out." in results.data["notes"]
+    assert "tempo: 5 of 6 clips have no tempo, and are left out." in results.data["notes"]
+    assert "| noise | 0.50 (2) | " in str(results) and "tagger: bands (Tagger, 12 labels" in str(results)
+    results.save(tmp_path / "out")
+    # An ear alone says nothing else.
+    alone = evaluate(pipe, tones(CAPTIONS), tagger=make_tagger(), controls=False, **QUICK)
+    assert list(alone.protocol["metrics"]) == ["named"] and alone.data["left_out"]["fad"] == "no --classifier"
+    assert alone.data["left_out"]["tempo"] == "no tempo_bpm"
+    with pytest.raises(ValueError, match="named needs sounds whose class is in the class map"):
+        evaluate(pipe, tones(CAPTIONS), tagger=make_tagger({"a whale": ["band 1"]}), metrics=["named"], **QUICK)
+
+
+def test_what_is_asked_for_is_read_from_columns(tones, tmp_path):
+    columns = [["sound_class", "tempo_bpm"], ["rain", ""], ["", "90"], ["rain", "120.5"]]
+    rows = [["file_name", "caption"]]
+    for clip in tones(CAPTIONS[:3]):
+        soundfile.write(tmp_path / clip.name, clip.waveform.numpy(), 16000)
+        rows.append([clip.name, clip.caption])
+    metadata = tmp_path / "metadata.csv"
+    metadata.write_text("\n".join(",".join(row + further) for row, further in zip(rows, columns)))
+    references = read_references(tmp_path)
+    assert references.sound_classes == ["rain", "", "rain"] and references.tempos_bpm == [None, 90.0, 120.5]
+    drawn = references.draw(2, seed=0)
+    kept = [references.captions.index(caption) for caption in drawn.captions]
+    assert drawn.sound_classes == [references.sound_classes[index] for index in kept]
+    metadata.write_text("\n".join(",".join([*row, tempo]) for row, tempo in zip(rows, ["tempo_bpm", "", "", "x"])))
+    with pytest.raises(ValueError, match="to be beats a minute, got 'x'"):
+        read_references(tmp_path)
+
+
 def test_results_are_compared_with_those_of_their_protocol_alone(pipe, make_pipeline, tones, classifier):
     clips = tones(CAPTIONS)
     options = {"metrics": ["kad", "kl"], "controls": False, **QUICK}

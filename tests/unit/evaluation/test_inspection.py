@@ -48,6 +48,20 @@ def test_all_sections(pipe, make_pipeline, tones, classifier, tmp_path, capsys):
     results.save(tmp_path / "out", overwrite=True)
 
 
+def test_an_outside_ear_names_sounds(pipe, tones, classifier, make_tagger):
+    clips = References(tones(CAPTIONS), sound_classes=["", "", "", "", "noise"])
+    results = inspect(pipe, clips, classifier, tagger=make_tagger(), paraphrases={"a high tone": ["a beep"]}, **QUICK)
+    # The classifier knows no high tone, and a dog is called noise.
+    lengths = results.sections["lengths"]["durations"]["0.2"]
+    assert lengths["named_real"]["num_prompts"] == 3
+    assert results.sections["paraphrases"]["captions"].keys() == {"a high tone"}
+    assert results.protocol["networks"].keys() == {"classifier", "tagger"}
+    assert "named as asked, by the tagger" in str(results) and "takes that the tagger names" in str(results)
+    assert not any("cannot be named" in note for note in results.data["notes"])
+    with pytest.raises(ValueError, match="classes of 'bands', a low tone, a high tone, noise; got 'x'"):
+        inspect(pipe, clips, classifier, tagger=make_tagger(), paraphrases={"x": ["y"]})
+
+
 def test_inspections_are_compared_with_those_of_their_protocol_alone(pipe, tones, classifier):
     one, other, seeded = (inspect(pipe, tones(CAPTIONS), classifier, seed=seed, **QUICK) for seed in (0, 0, 1))
     compared = one.compare(other)

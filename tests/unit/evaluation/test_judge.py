@@ -4,9 +4,7 @@ import torch
 
 from audiolcm_diffusers.evaluation.controls import halves
 from audiolcm_diffusers.evaluation.frechet import frechet_distance, gaussian_of
-from audiolcm_diffusers.evaluation.judge import pick_metrics
 from audiolcm_diffusers.evaluation.kernel_distance import kernel_audio_distance, median_distance
-from audiolcm_diffusers.evaluation.protocol import METRICS
 
 
 CAPTIONS = ["dog", "rain"] * 3
@@ -103,30 +101,3 @@ def test_too_few_clips_are_told_how_many_are_needed(make_judge, sounds):
         make_judge().check(3)
     with pytest.raises(ValueError, match="no more splits .* 5, got 6"):
         make_judge(num_splits=6).check(5)
-
-
-def test_metrics_are_those_that_networks_allow():
-    assert pick_metrics(["classifier", "clap"], None, "classifier", True) == (
-        ["fad", "kad", "kl", "is", "clap", "acc"],
-        {"diversity": "no caption occurs twice, and one take of each is made"},
-    )
-    assert pick_metrics(["classifier", "clap"], None, "classifier", True, True)[0] == list(METRICS)
-    assert pick_metrics(["classifier"], ["acc"], "classifier", True)[0] == ["acc"]
-    with pytest.raises(ValueError, match="acc needs captions that are classes of the classifier"):
-        pick_metrics(["classifier"], ["acc"], "classifier")
-    assert pick_metrics(["clap"], None, "clap") == (
-        ["fad", "kad", "clap"],
-        {
-            **dict.fromkeys(("kl", "is", "acc"), "no --classifier"),
-            "diversity": "no caption occurs twice, and one take of each is made",
-        },
-    )
-    assert pick_metrics(["classifier"], ["is", "fad"], "classifier")[0] == ["fad", "is"]
-    with pytest.raises(ValueError, match="kl needs a network: .* `classifier`"):
-        pick_metrics(["clap"], ["kl"], "clap")
-    with pytest.raises(ValueError, match="`clap`, whose features"):
-        pick_metrics(["classifier"], None, "clap")
-    with pytest.raises(ValueError, match="Expected a network"):
-        pick_metrics([], None, None)
-    with pytest.raises(ValueError, match="got mos"):
-        pick_metrics(["clap"], ["mos"], "clap")

@@ -47,6 +47,18 @@ def test_models_are_forbidden_indeed(student):
         student("a dog", audio_length_in_s=0.1)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"default_num_inference_steps": 0}, "`default_num_inference_steps` to be a whole number from 1, got 0"),
+        ({"default_guidance_scale": NAN}, "`default_guidance_scale` to be a finite number, got nan"),
+    ],
+)
+def test_defaults_that_no_call_could_take_are_refused(make_pipeline, options, message):
+    with pytest.raises(ValueError, match=message):
+        make_pipeline(**options)
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("call", "message"),

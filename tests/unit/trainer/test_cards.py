@@ -46,6 +46,11 @@ def test_settings_are_those_that_mattered(tmp_path):
     assert not {"durations_s", "mixture_share", "caption_column", "streaming", "data_dir"} & settings.keys()
 
 
+def test_folders_are_named_without_where_they_lie(make_options):
+    settings = settings_of(make_options(data_dir=["/home/me/sounds", "music"], excluded_licences=["none"]))
+    assert (settings["data_dir"], settings["excluded_licences"]) == ("sounds, music", ["none"])
+
+
 def test_of_many_lines_the_table_has_some_and_the_last():
     lines = [{"step": step, "lr": 0.1, "loss": step / 10} for step in range(1, 18)]
     rows = losses_table(lines).splitlines()

@@ -21,6 +21,10 @@ from audiolcm_diffusers.trainer import DataConfig, ExampleConfig, RunConfig, loa
         ({"dataset_split": "test"}, "dataset_split='test'"),
         ({"audio_column": "sound"}, "audio_column='sound'"),
         ({"caption_column": "text"}, "caption_column='text'"),
+        (
+            {"data_dir": None, "dataset_name": "owner/sounds", "excluded_licences": ["x"]},
+            "excluded_licences=['x'] goes with data_dir; dataset_name has none",
+        ),
         ({"max_clips": 0}, "max_clips >= 1, got 0"),
         ({"resampler": "sinc"}, "scipy, soxr, got 'sinc'"),
     ],
@@ -37,6 +41,12 @@ def test_options_name_a_dataset(make_options):
     config = parse_config(RunConfig, flags.split())
     assert config.data == HubDataset("owner/sounds", "large", "train[:9]", True, "sound", "caption_1")
     assert config.max_clips == 9
+
+
+def test_options_name_several_folders():
+    flags = ["--output_dir", "o", "--data_dir", "one", "two", "--excluded_licences", "CC BY (version not stated)"]
+    config = parse_config(RunConfig, flags)
+    assert config.data == ["one", "two"] and config.excluded_licences == ["CC BY (version not stated)"]
 
 
 def test_examples_are_told_by_what_was_chosen_and_wordings_by_what_they_say(tmp_path):

@@ -1,15 +1,16 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 import pytest
 
-from audiolcm_diffusers import BigVGANVocoder, GriffinLimVocoder
+from audiolcm_diffusers import BigVGANVocoder, GriffinLimVocoder, VocosVocoder
 from audiolcm_diffusers.trainer import load_vocoder, saved_config
 
 
-def test_a_vocoder_of_either_kind_is_loaded_and_nothing_else(make_vocoder, make_vae, tmp_path):
-    for name, model in {"bigvgan": make_vocoder(), "griffin": GriffinLimVocoder(), "vae": make_vae()}.items():
-        model.save_pretrained(tmp_path / name)
-    assert isinstance(load_vocoder(str(tmp_path / "bigvgan")), BigVGANVocoder)
-    assert isinstance(load_vocoder(str(tmp_path / "griffin")), GriffinLimVocoder)
+def test_a_vocoder_of_any_kind_is_loaded_and_nothing_else(make_vocoder, make_vocos, make_vae, tmp_path):
+    vocoders = {BigVGANVocoder: make_vocoder(), VocosVocoder: make_vocos(), GriffinLimVocoder: GriffinLimVocoder()}
+    for kind, vocoder in vocoders.items():
+        vocoder.save_pretrained(tmp_path / kind.__name__)
+        assert type(load_vocoder(str(tmp_path / kind.__name__))) is kind
+    make_vae().save_pretrained(tmp_path / "vae")
     with pytest.raises(ValueError, match=r"a vocoder in '.*vae', got a AutoencoderKLMel1D"):
         load_vocoder(str(tmp_path / "vae"))
 

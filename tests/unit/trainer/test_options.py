@@ -23,3 +23,4 @@ def test_options_come_from_yaml_and_flags_win(tmp_path):
 def test_flags_say_what_options_say():
     options = {"seed": 3, "compile": True, "hub_model_id": None, "transformer_config": {"num_layers": 2}}
     assert flags_of(options) == ["--seed", "3", "--compile", "True", "--transformer_config", '{"num_layers": 2}']
+    assert flags_of({"data_dir": ["a", "b c"]}) == ["--data_dir", "a", "b c"]

@@ -1,7 +1,10 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+from types import SimpleNamespace
+
 import pytest
 
-from audiolcm_diffusers.trainer.saving import save_lora_weights, save_with_card
+from audiolcm_diffusers.trainer import saving
+from audiolcm_diffusers.trainer.saving import save_lora_weights, save_with_card, upload
 
 
 def test_a_model_lies_beside_its_card_and_samples(tmp_path):
@@ -32,3 +35,12 @@ def test_an_adapter_is_saved_as_the_pipeline_loads_it(make_pipeline, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pytorch_lora_weights.safetensors"]
     pipe.load_lora_weights(tmp_path)
     assert pipe.transformer.transformer_blocks[0].attn.to_q.scaling == {"default_0": 3.0}
+
+
+def test_a_folder_is_uploaded_under_the_name_that_the_hub_gives(monkeypatch, tmp_path):
+    sent = {}
+    # The Hub puts the user's name before one without an owner.
+    monkeypatch.setattr(saving, "create_repo", lambda name, exist_ok: SimpleNamespace(repo_id=f"me/{name}"))
+    monkeypatch.setattr(saving, "upload_folder", lambda **arguments: sent.update(arguments))
+    upload(tmp_path, "run")
+    assert (sent["repo_id"], sent["folder_path"]) == ("me/run", tmp_path)
