@@ -58,8 +58,8 @@ TEXT_ENCODER_CONFIG = (
     '{"d_model": 256, "d_kv": 64, "d_ff": 512, "num_layers": 2, "num_heads": 4, "dropout_rate": 0.0, '
     '"feed_forward_proj": "gated-gelu"}'
 )
-# Of a text encoder and tokenizer from scratch.
-TEXT_DEFAULTS = {"num_text_tokens": 24, "vocab_size": 2000, "text_encoder_config": TEXT_ENCODER_CONFIG}
+# Of a tokenizer from scratch.
+NUM_TEXT_TOKENS, VOCAB_SIZE = 24, 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,15 +121,12 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
                 f"{self.text_encoder_dir!r}."
             )
         trained = self.pipeline_dir or self.text_encoder_dir
-        for name, default in TEXT_DEFAULTS.items():
-            if getattr(self, name) is None:
-                continue
-            if trained is not None:
-                raise ValueError(
-                    f"{name} is that of the text encoder in {trained!r}: leave it out, got {getattr(self, name)!r}."
-                )
-            if isinstance(default, int) and getattr(self, name) < 2:
-                raise ValueError(f"Expected {name} >= 2, got {getattr(self, name)}.")
+        for name in ("num_text_tokens", "vocab_size", "text_encoder_config"):
+            value = getattr(self, name)
+            if value is not None and trained is not None:
+                raise ValueError(f"{name} is that of the text encoder in {trained!r}: leave it out, got {value!r}.")
+            if isinstance(value, int) and value < 2:
+                raise ValueError(f"Expected {name} >= 2, got {value}.")
         for name in ("in_channels", "cross_attention_dim"):
             if name in json.loads(self.transformer_config):
                 raise ValueError(
@@ -160,10 +157,6 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
             raise ValueError(f"Expected 0 <= token_dropout <= 1, got {self.token_dropout}.")
         if not 0 <= self.w_min < self.w_max:
             raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={self.w_min}, w_max={self.w_max}.")
-
-    def of_new_text(self, name):
-        """An option of a new text encoder or tokenizer: what was given, or its default."""
-        return TEXT_DEFAULTS[name] if getattr(self, name) is None else getattr(self, name)
 
     @property
     def trains_text_encoder(self):
@@ -204,8 +197,8 @@ def start_text(config, captions):
     """A tokenizer that knows the words of captions, and a text encoder to train from scratch."""
     # All ways to write the captions, so that the tokenizer knows the words of every paraphrase.
     texts = [structured_caption(caption) for caption in captions]
-    tokenizer = train_tokenizer(texts, config.of_new_text("vocab_size"), config.of_new_text("num_text_tokens"))
-    arguments = json.loads(config.of_new_text("text_encoder_config"))
+    tokenizer = train_tokenizer(texts, config.vocab_size or VOCAB_SIZE, config.num_text_tokens or NUM_TEXT_TOKENS)
+    arguments = json.loads(config.text_encoder_config or TEXT_ENCODER_CONFIG)
     text_encoder = T5EncoderModel(T5Config(vocab_size=len(tokenizer), pad_token_id=0, eos_token_id=1, **arguments))
     return text_encoder, tokenizer
 
