@@ -303,7 +303,7 @@ def main(config):
     groups, shares, wordings = read_phrases(config)
     drawer = PhraseDrawer(groups, shares, wordings)
     texts = tokenizer_texts(groups, wordings, config.seed)
-    tokenizer = train_tokenizer(texts, config.vocab_size, config.num_text_tokens)
+    tokenizer = train_tokenizer(texts, config.vocab_size, config.num_text_tokens, words_alike=True)
     teacher = SentenceEncoder(config.teacher_dir, accelerator.device)
     names = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     tokens = [config.teacher_prompt.format(name.replace("▁", "")) for name in names]

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 SPECIAL_TOKENS = ("<pad>", "</s>", "<unk>")
 
 
-def train_tokenizer(texts, vocab_size, num_text_tokens):
+def train_tokenizer(texts, vocab_size, num_text_tokens, words_alike=False):
     r"""
     Train a lower-case byte-pair tokenizer, which ends every text with `</s>`.
 
@@ -16,16 +16,22 @@ def train_tokenizer(texts, vocab_size, num_text_tokens):
         texts (`Iterable[str]`): What is to be written in few tokens, such as structured captions.
         vocab_size (`int`): The most tokens that it may have.
         num_text_tokens (`int`): Length of the text stream, its `model_max_length`.
+        words_alike (`bool`, defaults to `False`):
+            Whether a word is to be the same whether a space or the start of an event stands before it. Teachers with a
+            tokenizer of their own learn both.
 
     Returns:
         `PreTrainedTokenizerFast`: `<pad>` is 0, `</s>` 1 and `<unk>` 2.
     """
     backend = Tokenizer(models.BPE(unk_token="<unk>"))
     backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    # In this order a word is the same whether a space or the start of an event stands before it.
-    backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Punctuation(), pre_tokenizers.Metaspace()])
+    steps = [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
+    alphabet = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    if words_alike:
+        # A space is put before every piece that punctuation leaves.
+        steps, alphabet = steps[::-1], ["▁", *alphabet]
+    backend.pre_tokenizer = pre_tokenizers.Sequence(steps)
     backend.decoder = decoders.Metaspace()
-    alphabet = ["▁", *(chr(code) for code in range(33, 127) if not chr(code).isupper())]
     backend.train_from_iterator(
         texts,
         trainers.BpeTrainer(
