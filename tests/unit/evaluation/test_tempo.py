@@ -2,7 +2,13 @@
 import pytest
 import torch
 
-from audiolcm_diffusers.evaluation.tempo import is_in_tempo, onset_strength, tempo_bpm
+from audiolcm_diffusers.evaluation.tempo import (
+    is_in_tempo,
+    onset_autocorrelation,
+    onset_strength,
+    tempo_bpm,
+    tempo_near,
+)
 
 
 def clicks(bpm, duration_s=5.0, accents=(1.0,), noise=0.0):
@@ -55,3 +61,21 @@ def test_onsets_are_where_it_becomes_louder():
     # Half a window, 256 samples, before the sound begins, the window first touches it: from frame 96.8 on.
     assert 97 <= int(strength.argmax()) <= 103 and float(strength[:96].sum()) == 0.0
     assert torch.allclose(onset_strength(0.1 * waveform), strength, atol=1e-2)
+
+
+@pytest.mark.parametrize("bpm", [70, 97, 120, 174])
+@pytest.mark.parametrize("error", [0.9, 1.0, 1.15])
+def test_of_the_tempos_near_to_one_the_clicks_are_found(bpm, error):
+    # A frame is 5 ms, four beats of 174 a minute are 276 of them: half a frame is 0.2 per cent.
+    assert tempo_near(clicks(bpm, 6.0), bpm * error) == pytest.approx(bpm, rel=0.01)
+
+
+def test_onsets_repeat_after_a_beat():
+    correlation = onset_autocorrelation(clicks(120, 6.0))
+    # Half a second is 100 frames.
+    assert correlation[100] > 0.7 * correlation[0] and abs(correlation[50]) < 0.2 * correlation[0]
+
+
+def test_too_short_a_sound_has_no_tempo_near_to_one():
+    with pytest.raises(ValueError, match="three beats of 85 bpm, got 1.0 s"):
+        tempo_near(clicks(120, 1.0), 120)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from audiolcm_diffusers.evaluation.tempo import tempo_near
 from music.composing import compose
 from music.rendering import DEFAULT_SOUNDFONT, check_renderer, clip_of, synthesize
 from music.repertoire import deck
-from music.tempo import tempo_near
 
 
 ROOT = Path(__file__).parents[3]
