@@ -28,6 +28,8 @@ from audiolcm_diffusers.trainer import CropRunConfig, TrainingRun, option, parse
 
 
 NUM_MEL_BINS = 80
+# Of the autoencoder's normalisations; each group holds two constants beside pairs of values.
+NUM_GROUPS = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,12 @@ class AutoencoderConfig(CropRunConfig):
             raise ValueError(
                 "Principal components start two levels of one width: expected channel_multipliers='1,1' or "
                 f"principal_start=False, got {self.channel_multipliers!r}."
+            )
+        carried = (self.channels // NUM_GROUPS - 2) // 2 * NUM_GROUPS
+        if self.principal_start and self.autoencoder_dir is None and self.latent_channels > carried:
+            raise ValueError(
+                f"Networks of {self.channels} channels carry {carried} principal components: expected latent_channels "
+                f"<= {carried}, more channels or principal_start=False, got {self.latent_channels}."
             )
         if len(self.multipliers) < 2:
             raise ValueError(f"Expected two or more channel_multipliers, got {self.channel_multipliers!r}.")

@@ -863,14 +863,21 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(trained, data_dir, tmp_path)
     assert torch.equal(resumed[1], whole[1])
 
 
-@pytest.mark.parametrize("scale", ["mini", "audiocaps"])
 @pytest.mark.parametrize(
-    ("recipe", "script", "config_class"),
+    ("scale", "recipe", "script", "config_class"),
     [
-        ("autoencoder", "train_autoencoder", "AutoencoderConfig"),
-        ("vocoder", "train_vocoder", "VocoderConfig"),
-        ("teacher", "train_text_to_audio", "TextToAudioConfig"),
-        ("student", "train_audiolcm_distill", "DistillationConfig"),
+        (scale, *row)
+        for scale in ("mini", "audiocaps")
+        for row in (
+            ("autoencoder", "train_autoencoder", "AutoencoderConfig"),
+            ("vocoder", "train_vocoder", "VocoderConfig"),
+            ("teacher", "train_text_to_audio", "TextToAudioConfig"),
+            ("student", "train_audiolcm_distill", "DistillationConfig"),
+        )
+    ]
+    + [
+        ("mini", "autoencoder_64", "train_autoencoder", "AutoencoderConfig"),
+        ("mini", "vocoder_bigvgan", "train_vocoder", "VocoderConfig"),
     ],
 )
 def test_recipes_are_options_that_flags_override(scale, recipe, script, config_class):
@@ -900,6 +907,8 @@ def test_unknown_ways_to_distil_are_refused_when_options_are_read(name, value):
         ("train_autoencoder", "AutoencoderConfig", {"mel_loss_scales": ""}, "mel_loss_scales .* got ''"),
         ("train_autoencoder", "AutoencoderConfig", {"crop_frames": 100}, "100 frames, got '1,2,4,8'"),
         ("train_autoencoder", "AutoencoderConfig", {"channel_multipliers": "1,2"}, "one width.*got '1,2'"),
+        # 192 channels in 32 groups of 6: two constants and two pairs in each.
+        ("train_autoencoder", "AutoencoderConfig", {"latent_channels": 65}, "192 channels carry 64 .* got 65"),
         ("train_vocoder", "VocoderConfig", {"discriminators": "large"}, "discriminators .* got 'large'"),
         ("train_vocoder", "VocoderConfig", {"feature_matching": "l2"}, "feature_matching .* got 'l2'"),
         ("train_vocoder", "VocoderConfig", {"vocoder": "hifigan"}, "vocoder .*'vocos'.* got 'hifigan'"),
