@@ -203,19 +203,13 @@ def judge_and_report(args, given):
         classifier,
         clap,
         tagger=tagger,
-        teacher=pipes.get("teacher"),
         generated=made_before,
-        options=options,
-        cache_dir=args.cache or args.output / "features",
-        keep_sounds=args.save_audio,
-        model_name=args.model or MINI,
-        teacher_name=args.teacher,
-        progress=None if args.json else lambda name: print(f"{name}: done", flush=True),
+        **how_to_judge(args, options, pipes),
     )
     results.save(args.output)
     for role, path in cards_of(args).items():
         write_model_index(path, results.data, role)
-    print(json.dumps(results.data) if args.json else f"\n{results}")
+    print_results(args, results)
 
 
 def judge_prompts_and_report(args, given):
@@ -248,15 +242,27 @@ def judge_prompts_and_report(args, given):
         prompts,
         tagger,
         clips=references,
-        teacher=pipes.get("teacher"),
-        options=options,
-        cache_dir=args.cache or args.output / "features",
-        keep_sounds=args.save_audio,
-        model_name=args.model or MINI,
-        teacher_name=args.teacher,
-        progress=None if args.json else lambda name: print(f"{name}: done", flush=True),
+        **how_to_judge(args, options, pipes),
     )
     results.save(args.output)
+    print_results(args, results)
+
+
+def how_to_judge(args, options, pipes):
+    r"""`dict`: What `evaluate` and `evaluate_prompts` are both told."""
+    return {
+        "teacher": pipes.get("teacher"),
+        "options": options,
+        "cache_dir": args.cache or args.output / "features",
+        "keep_sounds": args.save_audio,
+        "model_name": args.model or MINI,
+        "teacher_name": args.teacher,
+        "progress": None if args.json else lambda name: print(f"{name}: done", flush=True),
+    }
+
+
+def print_results(args, results):
+    r"""Print a table, or one JSON document."""
     print(json.dumps(results.data) if args.json else f"\n{results}")
 
 
