@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from audiolcm_diffusers import AudioLCMPipeline
+from audiolcm_diffusers.pipelines.shared_parts import leave_out_shared_parts
 from audiolcm_diffusers.trainer import load_vocoder, option, parse_config, save_folder
 
 
@@ -28,6 +29,11 @@ class ExportConfig:
     )
     excluded_licences: list[str] | None = option(None, "Licences whose clips the training left out.")
     vocoder_dir: str | None = option(None, "Vocoder to take instead of the pipeline's.")
+    shared_with: str | None = option(
+        None,
+        "An exported pipeline beside output_dir, such as a teacher's student; parts that are the same in both are left "
+        "out here and loaded from there.",
+    )
     card: str | None = option(
         None, "Model card, copied to `README.md`; by default the pipeline's own, with its samples."
     )
@@ -48,6 +54,12 @@ def credits(data_dirs, excluded_licences=()):
 
 def main(config):
     rows = None if config.data_dir is None else credits(config.data_dir, config.excluded_licences or ())
+    shared_with = None if config.shared_with is None else Path(config.shared_with)
+    if shared_with is not None:
+        if not (shared_with / "model_index.json").is_file():
+            raise ValueError(f"shared_with: there is no pipeline in {config.shared_with!r}.")
+        if shared_with.resolve().parent != Path(config.output_dir).resolve().parent:
+            raise ValueError(f"shared_with={config.shared_with!r} is not beside output_dir={config.output_dir!r}.")
     replaced = {}
     if config.vocoder_dir is not None:
         replaced["vocoder"] = load_vocoder(config.vocoder_dir)
@@ -74,6 +86,9 @@ def main(config):
                 writer = csv.writer(file)
                 writer.writerow(CREDIT_COLUMNS)
                 writer.writerows(rows)
+        if shared_with is not None:
+            left_out = leave_out_shared_parts(folder, shared_with)
+            print(f"Shared with {config.shared_with}: {', '.join(left_out) or 'nothing'}", flush=True)
 
     save_folder(save, config.output_dir)
 

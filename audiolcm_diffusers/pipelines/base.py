@@ -23,6 +23,7 @@ from ..models.vocoder_vocos import VocosVocoder
 from .arguments import LengthLimits, SoundLength, is_count, is_number, max_latent_frames
 from .prompts import PromptText, TextStream, check_embeds, count_tokens, read_text
 from .schedules import init_noise_sigma
+from .shared_parts import load_shared_parts
 from .stages import decode_latents, fade_ends
 
 
@@ -87,6 +88,15 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         self.sampling_rate = self.vae.config.sampling_rate if getattr(self, "vae", None) is not None else 16000
         self.hop_length = self.vocoder.hop_length if getattr(self, "vocoder", None) is not None else 256
         self.latent_hop = self.vae.temporal_compression_ratio if getattr(self, "vae", None) is not None else 2
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, **kwargs):
+        r"""
+        Load a pipeline, see `DiffusionPipeline.from_pretrained`. A folder may leave components to the one beside it
+        that its `model_index.json` names as `_shared_with`.
+        """
+        shared = load_shared_parts(cls, pretrained_model_name_or_path, kwargs)
+        return super().from_pretrained(pretrained_model_name_or_path, **kwargs, **shared)
 
     @property
     def options(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .. import MINI_CHECKPOINT
+from .shared_parts import part_folder
 
 
 MINI = "mini"
@@ -90,8 +91,8 @@ def check_pipeline_folder(folder):
     r"""
     Make sure that a saved pipeline is all there, without reading its weights.
 
-    Every component of `model_index.json` must have its folder, every JSON file must parse, and every safetensors file
-    must be as long as its header says.
+    Every component of `model_index.json` must have its folder, there or in the one that it is shared with, every JSON
+    file must parse, and every safetensors file must be as long as its header says.
 
     Args:
         folder (`Path`): What `AudioLCMPipeline.save_pretrained` wrote.
@@ -111,7 +112,7 @@ def check_pipeline_folder(folder):
             continue
         kind = name.split("_")[0]
         is_network = kind not in ("tokenizer", "scheduler")
-        config = folder / name / ("config.json" if is_network else f"{kind}_config.json")
+        config = part_folder(folder, name, index) / ("config.json" if is_network else f"{kind}_config.json")
         for file in {config, *config.parent.glob("*.json")}:
             read_json(file)
         if is_network:
