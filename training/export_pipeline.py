@@ -31,8 +31,8 @@ class ExportConfig:
     vocoder_dir: str | None = option(None, "Vocoder to take instead of the pipeline's.")
     shared_with: str | None = option(
         None,
-        "An exported pipeline beside output_dir, such as a teacher's student; parts that are the same in both are left "
-        "out here and loaded from there.",
+        "An exported pipeline beside output_dir, such as a teacher's student: parts that both have are loaded from it "
+        "and not kept here.",
     )
     card: str | None = option(
         None, "Model card, copied to `README.md`; by default the pipeline's own, with its samples."

@@ -88,7 +88,9 @@ def register(subparsers):
     )
     add_device_options(parser)
     parser.add_argument("--steps", type=count, nargs="+", metavar="N", help="denoising steps (default: 1 2 4)")
-    parser.add_argument("--guidance-scales", type=finite, nargs="+", metavar="SCALE", help="one or more (default: 5)")
+    parser.add_argument(
+        "--guidance-scales", type=finite, nargs="+", metavar="SCALE", help="one or more (default: the model's)"
+    )
     parser.add_argument("--teacher", metavar="MODEL", help="a second model to judge, by more steps")
     parser.add_argument("--teacher-steps", type=count, nargs="+", metavar="N", help="its steps (default: 100)")
 

@@ -49,7 +49,7 @@ def register(subparsers):
     add_tagger_options(parser)
     add_model_options(parser)
     parser.add_argument("--steps", type=count, default=2, metavar="N", help="denoising steps (default: 2)")
-    parser.add_argument("--guidance-scale", type=finite, default=5.0, metavar="SCALE", help="default: 5")
+    parser.add_argument("--guidance-scale", type=finite, metavar="SCALE", help="default: the model's")
     parser.add_argument("--teacher", metavar="MODEL", help="a second model, whose diversity and neighbours are shown")
     parser.add_argument(
         "--teacher-steps", type=count, metavar="N", help=f"its denoising steps (default: {DEFAULTS.teacher_steps})"

@@ -167,9 +167,11 @@ def plan(pipes, captions, duration_s, options):
         ValueError: If a pipeline cannot do one of them.
     """
     steps = {"model": options.num_inference_steps, "teacher": options.teacher_steps}
-    settings = [
-        (role, num_steps, scale) for role in pipes for scale in options.guidance_scales for num_steps in steps[role]
-    ]
+    scales = options.guidance_scales
+    if scales is None:
+        # One scale for both: two steps are to be set beside the hundred of the same scale.
+        scales = [pipe.config.default_guidance_scale for pipe in pipes.values()][:1]
+    settings = [(role, num_steps, scale) for role in pipes for scale in scales for num_steps in steps[role]]
     for role, num_steps, scale in settings:
         pipes[role].check_inputs(
             prompt=captions, audio_length_in_s=duration_s, num_inference_steps=num_steps, guidance_scale=scale

@@ -82,6 +82,8 @@ def inspect(
     ```
     """
     options = replace(options or InspectionOptions(), **changes)
+    if options.guidance_scale is None:
+        options = replace(options, guidance_scale=pipe.config.default_guidance_scale)
     paraphrases = dict(paraphrases or {})
     namer = classifier if tagger is None else tagger
     if paraphrases:

@@ -24,7 +24,8 @@ class EvaluationOptions:
 
     Args:
         num_inference_steps (`int` or `Sequence[int]`, defaults to `(1, 2, 4)`): Denoising steps, a row each.
-        guidance_scales (`float` or `Sequence[float]`, defaults to `(5.0,)`): One or more.
+        guidance_scales (`float` or `Sequence[float]`, *optional*):
+            One or more, for the teacher, too. By default the one that the model is saved with.
         teacher_steps (`int` or `Sequence[int]`, defaults to `(100,)`): Denoising steps of the teacher.
         audio_length_in_s (`float`, *optional*):
             Length of sounds, to which references are cut or filled with silence. By default the model's.
@@ -48,7 +49,7 @@ class EvaluationOptions:
     """
 
     num_inference_steps: tuple[int, ...] = (1, 2, 4)
-    guidance_scales: tuple[float, ...] = (5.0,)
+    guidance_scales: tuple[float, ...] | None = None
     teacher_steps: tuple[int, ...] = (100,)
     audio_length_in_s: float | None = None
     takes: int = 1
@@ -64,6 +65,8 @@ class EvaluationOptions:
     def __post_init__(self):
         for name in ("num_inference_steps", "guidance_scales", "teacher_steps"):
             value = getattr(self, name)
+            if value is None and name == "guidance_scales":
+                continue
             values = (value,) if isinstance(value, (int, float)) else tuple(value)
             if not values:
                 raise ValueError(f"Expected at least one of `{name}`, got none.")
@@ -76,7 +79,7 @@ class EvaluationOptions:
         for name in ("takes", "num_splits", "num_resamples", "batch_size"):
             _check_count(name, getattr(self, name))
         _check_seed(self.seed)
-        _check_finite("guidance_scales", self.guidance_scales)
+        _check_finite("guidance_scales", self.guidance_scales or ())
         if self.audio_length_in_s is not None and not MIN_DURATION_S <= self.audio_length_in_s < math.inf:
             raise ValueError(f"Expected a duration of at least {MIN_DURATION_S} s, got {self.audio_length_in_s:g}.")
         if self.metrics is not None:
@@ -95,7 +98,8 @@ class InspectionOptions:
 
     Args:
         num_inference_steps (`int`, defaults to 2): Denoising steps.
-        guidance_scale (`float`, defaults to 5.0): Guidance scale.
+        guidance_scale (`float`, *optional*):
+            Guidance scale, the teacher's, too. By default the one that the model is saved with.
         teacher_steps (`int`, defaults to 100): Denoising steps of the teacher.
         takes (`int`, defaults to 4): Sounds of a prompt.
         max_prompts (`int`, defaults to 20): Captions to take as prompts, those with the most clips.
@@ -109,7 +113,7 @@ class InspectionOptions:
     """
 
     num_inference_steps: int = 2
-    guidance_scale: float = 5.0
+    guidance_scale: float | None = None
     teacher_steps: int = 100
     takes: int = 4
     max_prompts: int = 20
@@ -122,7 +126,8 @@ class InspectionOptions:
         for name in ("num_inference_steps", "teacher_steps", "takes", "max_prompts", "num_resamples", "batch_size"):
             _check_count(name, getattr(self, name))
         _check_seed(self.seed)
-        _check_finite("guidance_scale", [self.guidance_scale])
+        if self.guidance_scale is not None:
+            _check_finite("guidance_scale", [self.guidance_scale])
         if self.takes < 2:
             raise ValueError(f"Expected `takes` of at least 2, to see how far they differ, got {self.takes}.")
         object.__setattr__(self, "durations", tuple(self.durations))

@@ -65,7 +65,8 @@ def load_shared_parts(pipeline_class, path, options):
     if missing:
         raise ValueError(
             f"{str(folder)!r} shares parts with the folder {index[SHARED_WITH]!r} beside it. There is no "
-            f"{missing[0]!r}: keep the two side by side, or save the pipeline with `save_pretrained`, which writes all of its parts."
+            f"{missing[0]!r}: keep the two side by side, or save the pipeline with `save_pretrained`, which "
+            "writes all of its parts."
         )
     if not shared:
         return {}

@@ -284,6 +284,18 @@ def test_options_of_one_object_are_changed_one_by_one(pipe, tones, classifier):
     assert results.protocol["seed"] == 3 and list(results.protocol["metrics"]) == ["kl"]
 
 
+def test_without_a_scale_both_are_judged_at_the_models(pipe, make_pipeline, make_llama_transformer, tones, classifier):
+    pipe.register_to_config(default_guidance_scale=2.5)
+    teacher = make_pipeline(transformer=make_llama_transformer(time_cond_proj_dim=None), scheduler=DDIMScheduler())
+    options = EvaluationOptions(
+        metrics=["kl"], controls=False, num_resamples=5, num_inference_steps=1, teacher_steps=2
+    )
+    results = evaluate(pipe, tones(CAPTIONS), classifier, options=options, teacher=teacher)
+    assert list(results.metrics) == ["model, 1 step, scale 2.5", "teacher, 2 steps, scale 2.5"]
+    results = evaluate(pipe, tones(CAPTIONS), classifier, options=options, guidance_scales=4)
+    assert list(results.metrics) == ["model, 1 step, scale 4"]
+
+
 def test_references_know_their_rates(tones):
     references = References(tones(CAPTIONS), "tones", [16000, 44100, 8000, 16000, 16000, 16000])
     drawn = references.draw(3, seed=1)
