@@ -29,7 +29,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",  # as diffusers 0.42
     packages=find_packages(include=["audiolcm_diffusers*"]),
-    package_data={"audiolcm_diffusers": ["checkpoints/**/*"]},
+    package_data={"audiolcm_diffusers": ["py.typed", "checkpoints/**/*"]},
     install_requires=[
         # Registration uses names that diffusers does not promise to keep (registration.py), hence the upper bound.
         "diffusers>=0.42,<0.43",

@@ -215,8 +215,8 @@ def draw_step(latents, num_solver_timesteps, w_min, w_max, generator):
         ]
         return StepDraw(*(torch.cat([getattr(draw, field.name) for draw in draws]) for field in fields(StepDraw)))
     solver_index = torch.randint(num_solver_timesteps, (batch_size,), generator=generator)
-    w = w_min + (w_max - w_min) * torch.rand(batch_size, generator=generator)
-    noise = torch.randn(latents.shape, generator=generator)
+    w = w_min + (w_max - w_min) * torch.rand(batch_size, generator=generator, dtype=torch.float32)
+    noise = torch.randn(latents.shape, generator=generator, dtype=torch.float32)
     return StepDraw(noise.to(latents), solver_index.to(latents.device), w.to(latents.device))
 
 

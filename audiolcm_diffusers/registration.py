@@ -136,6 +136,15 @@ def warn_of_missing_modules() -> None:
             _warn(module_name, "there is no such module")
 
 
+# Modules that were imported while diffusers was.
+_WAITING: list[str] = []
+
+
+def _is_being_imported(module_name: str) -> bool:
+    spec = getattr(sys.modules.get(module_name), "__spec__", None)
+    return getattr(spec, "_initializing", False)
+
+
 class _RegisterAfterImport(importlib.abc.MetaPathFinder):
     """
     Finds nothing itself: lets the other finders find a module of `_REGISTRATIONS` and extends it once it has run.
@@ -152,7 +161,12 @@ class _RegisterAfterImport(importlib.abc.MetaPathFinder):
 
         def run_and_register(module: ModuleType) -> None:
             run(module)
-            _register(fullname)
+            # With DIFFUSERS_SLOW_IMPORT, diffusers imports all of its parts while it is itself being imported; ours
+            # need the whole of it.
+            _WAITING.append(fullname)
+            if fullname == "diffusers" or not _is_being_imported("diffusers"):
+                while _WAITING:
+                    _register(_WAITING.pop())
 
         spec.loader.exec_module = run_and_register
         return spec

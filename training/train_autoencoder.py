@@ -292,7 +292,7 @@ def main(config):
     while run.step < config.max_train_steps:
         generators = run.example_generators(config.batch_size)
         mel = draw_batch(mels, config, generators).to(accelerator.device)
-        noise = randn_tensor(latent_shape, generators).to(accelerator.device)
+        noise = randn_tensor(latent_shape, generators, dtype=torch.float32).to(accelerator.device)
         with accelerator.accumulate(network, discriminators):
             decoded, kl = network(mel, noise)
 

@@ -359,7 +359,7 @@ def main(config):
                 # Told before they are on a device, which a step does not wait for.
                 noisy = (indices > 0.7 * len(path)).nonzero()[:, 0].tolist()
                 timesteps = path.timesteps[indices.to(accelerator.device)]
-                noise = randn_tensor(tuple(latents.shape), generators).to(accelerator.device)
+                noise = randn_tensor(tuple(latents.shape), generators, dtype=torch.float32).to(accelerator.device)
                 levels = path.at(timesteps)
                 noisy_latents = add_noise(latents, noise, *levels)
                 prediction = network(noisy_latents, timesteps, text, return_dict=False)[0]

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 
+from .finite import check_finite
+
 
 OUTPUT_TYPES = ("np", "pt", "mel", "latent")
 
@@ -74,20 +76,49 @@ def check_attention_kwargs(attention_kwargs: dict[str, Any] | None) -> None:
         raise ValueError(f"Expected `attention_kwargs` to be a dictionary, got {attention_kwargs!r}.")
 
 
-def check_callback_tensors(names: Sequence[str], known: Sequence[str]) -> None:
-    r"""Refuse names of tensors that a callback cannot be given."""
-    unknown = [name for name in names if name not in known]
+def check_callback_tensors(names: Sequence[str] | None, known: Sequence[str]) -> None:
+    r"""Refuse names of tensors that a callback cannot be given; `None` are the default ones."""
+    if names is not None and (isinstance(names, str) or not isinstance(names, (list, tuple))):
+        raise ValueError(f"Expected `callback_on_step_end_tensor_inputs` to be a list of names, got {names!r}.")
+    unknown = [name for name in names or () if name not in known]
     if unknown:
         raise ValueError(f"Expected `callback_on_step_end_tensor_inputs` from {known}, got {unknown}.")
 
 
 def check_latents(latents: torch.Tensor | None, shape: tuple[int, int, int]) -> None:
-    r"""Refuse latents of another shape than `(num_waveforms, channels, latent_frames)`."""
+    r"""Refuse latents of another shape than `(num_waveforms, channels, latent_frames)`, and what is not finite."""
     if latents is not None and (not isinstance(latents, torch.Tensor) or tuple(latents.shape) != shape):
         raise ValueError(
             f"Expected `latents` to be a tensor of shape {shape}, got "
             f"{tuple(latents.shape) if isinstance(latents, torch.Tensor) else latents!r}."
         )
+    if latents is not None:
+        check_finite(latents, "Expected `latents`")
+
+
+def read_changes(changed: Any, latents: torch.Tensor, conditions: Any) -> tuple[torch.Tensor, Any]:
+    r"""
+    What a callback made of latents and conditions. One that changes nothing may return nothing.
+
+    Args:
+        changed (`dict[str, torch.Tensor]`, *optional*): What the callback returned.
+        latents (`torch.Tensor`): Before it.
+        conditions ([`~stages.Conditions`]): Before it.
+
+    Returns:
+        `tuple[torch.Tensor, Conditions]`: After it.
+
+    Raises:
+        ValueError: If it returned something else.
+    """
+    if changed is None:
+        return latents, conditions
+    if not isinstance(changed, dict):
+        raise ValueError(
+            "Expected `callback_on_step_end` to return a dictionary of the tensors that it changed, or None, got "
+            f"{changed!r}."
+        )
+    return changed.get("latents", latents).to(latents), conditions.changed(changed)
 
 
 def check_generator(

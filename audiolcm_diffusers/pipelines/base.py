@@ -1,8 +1,8 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Components, state and steps that all pipelines of AudioLCM have. What is asked of a call is each pipeline's own."""
 
-import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ from ..models.transformer_llama_1d import LLaMATransformer1DModel
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
 from ..models.vocoder_vocos import VocosVocoder
-from .arguments import LengthLimits, SoundLength, is_count, is_number, max_latent_frames
+from .arguments import LengthLimits, SoundLength, max_latent_frames
+from .finite import check_finite, warn_of_silence
+from .model_options import ModelOptions
 from .prompts import PromptText, TextStream, check_embeds, count_tokens, read_text
 from .schedules import init_noise_sigma
 from .shared_parts import load_shared_parts
@@ -47,11 +49,11 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         transformer: LLaMATransformer1DModel | ConcatTransformer1DModel,
         scheduler: SchedulerMixin,
         vocoder: BigVGANVocoder | VocosVocoder | GriffinLimVocoder,
-        default_audio_length_in_s: float = 10.0,
-        max_audio_length_in_s: float = 300.0,
-        fade_s: float = 0.0,
-        default_num_inference_steps: int = 2,
-        default_guidance_scale: float = 5.0,
+        default_audio_length_in_s: float | None = None,
+        max_audio_length_in_s: float | None = None,
+        fade_s: float | None = None,
+        default_num_inference_steps: int | None = None,
+        default_guidance_scale: float | None = None,
     ):
         super().__init__()
         self.register_modules(
@@ -65,24 +67,16 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
             scheduler=scheduler,
             vocoder=vocoder,
         )
-        if not is_number(fade_s) or not 0 <= fade_s < math.inf:
-            raise ValueError(f"Expected `fade_s` to be a finite number from 0, got {fade_s!r}.")
-        if not is_count(default_num_inference_steps):
-            raise ValueError(
-                "Expected `default_num_inference_steps` to be a whole number from 1, got "
-                f"{default_num_inference_steps!r}."
-            )
-        if not is_number(default_guidance_scale) or not math.isfinite(default_guidance_scale):
-            raise ValueError(
-                f"Expected `default_guidance_scale` to be a finite number, got {default_guidance_scale!r}."
-            )
-        self.register_to_config(
+        options = ModelOptions.of(
+            transformer,
             default_audio_length_in_s=default_audio_length_in_s,
             max_audio_length_in_s=max_audio_length_in_s,
             fade_s=fade_s,
             default_num_inference_steps=default_num_inference_steps,
             default_guidance_scale=default_guidance_scale,
         )
+        options.stay_with(transformer)
+        self.register_to_config(**asdict(options))
         self._current_timestep = None
         # A pipeline without a VAE or vocoder counts as the published model does.
         self.sampling_rate = self.vae.config.sampling_rate if getattr(self, "vae", None) is not None else 16000
@@ -249,11 +243,13 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         r"""
         Draw the noise to start from, or take the one given, at the scheduler's scale.
 
+        Noise is drawn in float32 whatever the precision, so that a seed means one sound in all of them.
+
         Args:
             batch_size (`int`): Number of waveforms.
             num_channels (`int`): Channels of the latents.
             num_frames (`int`): Latent frames.
-            dtype (`torch.dtype`): Of the transformer.
+            dtype (`torch.dtype`): Of the result.
             device (`torch.device`): Where the transformer runs.
             generator (`torch.Generator` or `list[torch.Generator]`, *optional*): One, or one a waveform.
             latents (`torch.Tensor` of shape `(batch_size, num_channels, num_frames)`, *optional*):
@@ -264,7 +260,7 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         """
         if latents is None:
             shape = (batch_size, num_channels, num_frames)
-            latents = randn_tensor(shape, generator=generator, device=device, dtype=dtype)
+            latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
         return latents.to(device=device, dtype=dtype) * init_noise_sigma(self.scheduler)
 
     def mel_spectrogram_to_waveform(self, mel: torch.Tensor, num_samples: int | None = None) -> torch.Tensor:
@@ -283,10 +279,14 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
 
     def _output(self, latents: torch.Tensor, length: SoundLength, output_type: str) -> torch.Tensor | np.ndarray:
         """Clean latents as what a call returns."""
+        check_finite(latents, "The transformer's steps gave latents that are expected")
         if output_type == "latent":
-            return latents
+            return latents.to(self.transformer.dtype)
         mels = decode_latents(self.vae, latents, length.num_mel_frames)
+        check_finite(mels, "The VAE gave mel spectrograms that are expected")
         if output_type == "mel":
             return mels
         waveforms = self.mel_spectrogram_to_waveform(mels, length.num_samples)
+        check_finite(waveforms, "The vocoder gave sounds that are expected")
+        warn_of_silence(waveforms)
         return waveforms.cpu().numpy() if output_type == "np" else waveforms

@@ -17,8 +17,10 @@ from .arguments import (
     check_latents,
     check_num_waveforms,
     check_output_type,
+    read_changes,
 )
 from .base import AudioLCMPipelineBase
+from .in_use import one_call_at_a_time
 from .prompts import PromptText
 from .schedules import check_eta, check_steps, scale_model_input, set_timesteps, step_arguments
 from .stages import Conditions, predict
@@ -141,6 +143,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         return text, length
 
     @torch.no_grad()
+    @one_call_at_a_time
     def __call__(
         self,
         prompt: str | list[str] | None = None,
@@ -195,7 +198,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             num_waveforms_per_prompt (`int`, defaults to 1):
                 Waveforms to make from each prompt.
             generator (`torch.Generator` or `list[torch.Generator]`, *optional*):
-                Makes the sound reproducible: one, or one a waveform.
+                Makes the sound reproducible, in every precision: one, or one a waveform.
             latents (`torch.Tensor` of shape `(num_waveforms, channels, latent_frames)`, *optional*):
                 Noise to start from, instead of drawn one.
             prompt_embeds (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`, *optional*):
@@ -217,7 +220,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 `scale` multiplies the active LoRAs; everything else goes to the attention processors.
             callback_on_step_end (`Callable`, *optional*):
                 Called after each step with the pipeline, the step's index, its timestep and a dictionary of tensors;
-                returns a dictionary of those that it changed.
+                returns a dictionary of those that it changed, or nothing.
             callback_on_step_end_tensor_inputs (`list[str]`, defaults to `("latents",)`):
                 Names of the tensors for the callback, from `_callback_tensor_inputs`.
             output_type (`str`, defaults to `"np"`):
@@ -232,7 +235,9 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             [`~diffusers.AudioPipelineOutput`] or `tuple`: `audios`, as `output_type` says.
 
         Raises:
-            ValueError: If an argument does not fit, before any model runs.
+            ValueError:
+                If an argument does not fit, before any model runs; or if a network gives NaN or infinity, naming it.
+            RuntimeError: If another call of the pipeline, or with its scheduler, is going on.
 
         Example:
 
@@ -248,6 +253,8 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         """
         if isinstance(callback_on_step_end, (PipelineCallback, MultiPipelineCallbacks)):
             callback_on_step_end_tensor_inputs = callback_on_step_end.tensor_inputs
+        if isinstance(generator, tuple):
+            generator = list(generator)
         num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
         text, length = self.check_inputs(
             prompt=prompt,
@@ -275,6 +282,8 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         self._interrupt = False
         device = self._execution_device
         dtype = self.transformer.dtype
+        # Steps are taken in float32 at least: half precision would draw other noise, and round from step to step.
+        step_dtype = torch.promote_types(dtype, torch.float32)
 
         # Before any model runs, because schedulers refuse timesteps for reasons of their own; and before the noise,
         # because some know its scale only afterwards.
@@ -290,7 +299,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             batch_size=text.num_prompts * num_waveforms_per_prompt,
             num_channels=self.transformer.config.in_channels,
             num_frames=length.num_latent_frames,
-            dtype=dtype,
+            dtype=step_dtype,
             device=device,
             generator=generator,
             latents=latents,
@@ -304,19 +313,19 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 self._current_timestep = timestep
                 prediction = predict(
                     self.transformer,
-                    scale_model_input(self.scheduler, latents, timestep),
+                    scale_model_input(self.scheduler, latents, timestep).to(dtype),
                     timestep,
                     conditions,
                     self.guidance_scale,
                     self.attention_kwargs,
                 )
-                latents = self.scheduler.step(prediction, timestep, latents, **step_kwargs)[0].to(dtype)
+                latents = self.scheduler.step(prediction, timestep, latents, **step_kwargs)[0].to(step_dtype)
                 if callback_on_step_end is not None:
                     tensors = {"latents": latents, **conditions.embeds}
-                    given = {name: tensors[name] for name in callback_on_step_end_tensor_inputs}
-                    changed = callback_on_step_end(self, index, timestep, given)
-                    latents = changed.pop("latents", latents)
-                    conditions = conditions.changed(changed)
+                    given = {name: tensors[name] for name in callback_on_step_end_tensor_inputs or ("latents",)}
+                    latents, conditions = read_changes(
+                        callback_on_step_end(self, index, timestep, given), latents, conditions
+                    )
                 progress_bar.update()
         self._current_timestep = None
 

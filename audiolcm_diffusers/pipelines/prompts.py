@@ -10,6 +10,7 @@ import torch
 from diffusers.utils import logging
 from transformers import PreTrainedTokenizerBase
 
+from .finite import check_finite
 from .prompt_events import plain_caption, structured_caption, structured_captions
 
 
@@ -51,15 +52,25 @@ class TextStream:
     def _tokenize(self, captions: list[str]) -> torch.Tensor:
         tokenizer, max_length = self.tokenizer, self.num_tokens
         num_kept = max_length - tokenizer.num_special_tokens_to_add()
-        for caption, tokens in zip(captions, tokenizer(captions, add_special_tokens=False, verbose=False).input_ids):
-            if len(tokens) > num_kept:
+        # One call, which neither pads nor cuts: these are settings of the tokenizer itself, which threads may share.
+        encoded = tokenizer(captions, return_special_tokens_mask=True, return_attention_mask=False, verbose=False)
+        rows = []
+        for caption, tokens, mask in zip(captions, encoded.input_ids, encoded.special_tokens_mask):
+            num_leading = mask.index(0) if 0 in mask else len(mask)
+            num_text = len(tokens) - tokenizer.num_special_tokens_to_add()
+            text, num_cut = tokens[num_leading : num_leading + num_text], num_text - num_kept
+            cut = []
+            if num_cut > 0:
+                keeps_end = tokenizer.truncation_side == "left"
+                cut, text = (text[:num_cut], text[num_cut:]) if keeps_end else (text[num_kept:], text[:num_kept])
                 logger.warning(
                     f"The prompt {caption!r} is longer than the {max_length} tokens that "
-                    f"{tokenizer.__class__.__name__} keeps. What was cut: {tokenizer.decode(tokens[num_kept:])!r}"
+                    f"{tokenizer.__class__.__name__} keeps. What was cut: {tokenizer.decode(cut)!r}"
                 )
-        return tokenizer(
-            captions, padding="max_length", max_length=max_length, truncation=True, return_tensors="pt"
-        ).input_ids
+            row = [*tokens[:num_leading], *text, *tokens[num_leading + num_text :]]
+            padding = [tokenizer.pad_token_id] * (max_length - len(row))
+            rows.append([*padding, *row] if tokenizer.padding_side == "left" else [*row, *padding])
+        return torch.tensor(rows, dtype=torch.long)
 
     def encode(self, captions: list[str], device: torch.device) -> torch.Tensor:
         r"""Tokens of captions, `(num_captions, num_tokens, width)`."""
@@ -136,6 +147,7 @@ class PromptText:
         for captions, embeds in pairs:
             if captions is not None:
                 embeds = captions.encode(streams, device)
+                check_finite(embeds, "The text encoders gave embeddings that are expected")
             encoded.append(
                 None if embeds is None else embeds.to(device).repeat_interleave(num_waveforms_per_prompt, dim=0)
             )
@@ -175,6 +187,8 @@ def read_text(
                 f"Expected `{name}` to be a tensor of shape (batch_size, num_tokens, cross_attention_dim), got "
                 f"{tuple(embeds.shape) if isinstance(embeds, torch.Tensor) else embeds!r}."
             )
+        if embeds is not None:
+            check_finite(embeds, f"Expected `{name}`")
 
     captions = None
     if prompt_embeds is None:

@@ -68,14 +68,16 @@ def predict(
 
     Args:
         transformer ([`LLaMATransformer1DModel`] or [`ConcatTransformer1DModel`]): The network.
-        latents (`torch.Tensor` of shape `(batch_size, channels, latent_frames)`): At the scale of its input.
+        latents (`torch.Tensor` of shape `(batch_size, channels, latent_frames)`):
+            At the scale and in the precision of its input.
         timestep (`torch.Tensor` without dimensions): Of all rows.
         conditions ([`Conditions`]): What it is told.
         guidance_scale (`float`): `w + 1`.
         attention_kwargs (`dict`, *optional*): For the attention processors.
 
     Returns:
-        `torch.Tensor` of the shape of `latents`: What the network predicts.
+        `torch.Tensor` of the shape of `latents`: What the network predicts, at least float32, in which guidance and
+        the scheduler's steps go on.
 
     Raises:
         ValueError: If it is to be guided and there are no negative prompts.
@@ -108,6 +110,7 @@ def predict(
             attention_kwargs=attention_kwargs,
             return_dict=False,
         )[0]
+    prediction = prediction.to(torch.promote_types(prediction.dtype, torch.float32))
     if not in_one_batch:
         return prediction
     uncond, cond = prediction.chunk(2)

@@ -547,7 +547,7 @@ class LCMAudioScheduler(SchedulerMixin, ConfigMixin):
         else:
             noise = variance_noise
             if noise is None and eta > 0:
-                noise = randn_tensor(sample.shape, generator=generator, device=sample.device, dtype=dtype)
+                noise = randn_tensor(sample.shape, generator=generator, device=sample.device, dtype=torch.float32)
             if eta < 1:
                 eps_hat = predicted_noise(model_output, sample, *levels, prediction_type)
                 noise = eps_hat if eta == 0 else mix_noise(eps_hat, noise, eta)

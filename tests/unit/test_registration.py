@@ -92,6 +92,16 @@ def test_tables_that_are_imported_already_are_extended_at_once():
     )
 
 
+def test_when_diffusers_imports_all_of_its_parts_at_once():
+    """Its own imports of onnxruntime's pipelines fail then, so that it is hidden."""
+    code = (
+        "import os, sys; os.environ['DIFFUSERS_SLOW_IMPORT'] = '1'; sys.modules['onnxruntime'] = None; "
+        "import audiolcm_diffusers, diffusers; from diffusers.pipelines.auto_pipeline import *; "
+        "print(AUTO_TEXT2AUDIO_PIPELINES_MAPPING['audiolcm'] is diffusers.AudioLCMPipeline)"
+    )
+    assert python(code) == "True"
+
+
 def test_registering_again_changes_nothing():
     finders = list(sys.meta_path)
     diffusers_class = type(diffusers)
