@@ -155,7 +155,9 @@ def write_audio(path, waveform, sampling_rate=16000):
         raise ValueError(f"The waveform for {str(path)!r} holds NaN or infinite samples; nothing was written.")
     container, subtype = FORMATS[path.suffix.lower()]
     with replacing(path) as temporary:
-        soundfile.write(temporary, waveform.clamp(-1.0, 1.0).numpy(), sampling_rate, subtype, format=container)
+        # Its name as bytes, because soundfile takes no text that is not UTF-8.
+        name, samples = os.fsencode(temporary), waveform.clamp(-1.0, 1.0).numpy()
+        soundfile.write(name, samples, sampling_rate, subtype, format=container)
 
 
 def check_audio_suffix(path):

@@ -10,6 +10,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 
+from ..steady_output import steady_output
+from .options import hub_token
+
 
 SUMMARIES = {
     "generate": "make sound from text",
@@ -78,17 +81,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: After `--help` and `--version`, and with status 2 if the arguments cannot be parsed.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
-    show_traceback = "--traceback" in argv
+    with steady_output() as output:
+        status = _run(argv)
+    # A reader that has gone, as `head` does, wants no more; everything else is told, as what was printed is lost.
+    if output is None or output.error is None or isinstance(output.error, BrokenPipeError):
+        return status
+    print(f"audiolcm: error: standard output cannot be written: {describe(output.error)}", file=sys.stderr)
+    return status or EXIT_ERROR
+
+
+def _run(argv):
     try:
         command = next((argument for argument in argv if not argument.startswith("-")), None)
         parser, module = build_parser(command)
         args = parser.parse_args(argv)
-        status = module.run(args)
+        with hub_token(getattr(args, "token", None)):
+            status = module.run(args)
     except KeyboardInterrupt:
         print("audiolcm: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
-        if show_traceback:
+        if "--traceback" in argv:
             traceback.print_exc()
         print(f"audiolcm: error: {describe(error)}", file=sys.stderr)
         return EXIT_ERROR

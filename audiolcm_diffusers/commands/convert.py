@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from ..writable import check_can_create
 from .options import DTYPES
 
 
@@ -40,13 +41,20 @@ def check_output(output):
     Raises:
         FileExistsError: If there is something already.
         FileNotFoundError: If the folder to hold it is missing.
+        ValueError: If nothing can be made there.
     """
+    if output.is_symlink():
+        raise FileExistsError(f"--output {str(output)!r} is a link; name a folder.")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileExistsError(
             f"--output {str(output)!r} exists already; name a folder that does not, or an empty one."
         )
     if not output.parent.is_dir():
         raise FileNotFoundError(f"There is no folder {str(output.parent)!r} to write --output {output.name!r} to.")
+    try:
+        check_can_create(output)
+    except ValueError as error:
+        raise ValueError(f"--output cannot be written: {error}") from error
 
 
 def save_complete(pipeline, output):

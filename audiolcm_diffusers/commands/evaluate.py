@@ -7,9 +7,10 @@ from pathlib import Path
 from ..evaluation.files import EVALUATION_FILES, check_can_draw, check_output
 from ..evaluation.options import EvaluationOptions
 from ..evaluation.protocol import HEADS, METRICS, NETWORKS
-from ..pipelines.loading import MINI, find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
+from ..pipelines.loading import MINI, find_model, load_pipelines, no_loading_bars, pick_device, pick_dtype
+from ..writable import check_can_create
 from .generate import count, finite, seconds, seed
-from .options import MODEL_HELP, add_device_options, add_tagger_options, errors_with_flags, flags
+from .options import MODEL_HELP, add_device_options, add_hub_options, add_tagger_options, errors_with_flags, flags
 
 
 DATASET_DEFAULTS = {"split": "test", "audio_column": "audio", "caption_column": "caption"}
@@ -86,6 +87,7 @@ def register(subparsers):
         help="sounds that were made before, with a metadata.csv like the dataset's: as many of each caption as are "
         "judged",
     )
+    add_hub_options(parser)
     add_device_options(parser)
     parser.add_argument("--steps", type=count, nargs="+", metavar="N", help="denoising steps (default: 1 2 4)")
     parser.add_argument(
@@ -183,7 +185,7 @@ def judge_and_report(args, given):
     options = options_of(args, given)
     device = pick_device(args.device)
     dtype = pick_dtype(args.dtype, device)
-    models = {} if args.generated else {"model": find_model(args.model or MINI)}
+    models = {} if args.generated else {"model": find_model(args.model or MINI, args.variant, args.revision)}
     if args.teacher is not None:
         models["teacher"] = find_model(args.teacher)
 
@@ -198,7 +200,7 @@ def judge_and_report(args, given):
     classifier, clap, tagger = load_networks(args, given, device)
     # The pipelines need not be loaded to see that clips are too few.
     make_judge(classifier, clap, references, options, tagger=tagger).check(len(references.clips))
-    pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
+    pipes = load_pipelines(models, device, dtype, quiet=args.json, variant=args.variant, revision=args.revision)
     results = evaluate(
         pipes.get("model"),
         references,
@@ -225,7 +227,7 @@ def judge_prompts_and_report(args, given):
     options = options_of(args, given)
     device = pick_device(args.device)
     dtype = pick_dtype(args.dtype, device)
-    models = {"model": find_model(args.model or MINI)}
+    models = {"model": find_model(args.model or MINI, args.variant, args.revision)}
     if args.teacher is not None:
         models["teacher"] = find_model(args.teacher)
 
@@ -238,7 +240,7 @@ def judge_prompts_and_report(args, given):
     asked_of_prompts(prompts, tagger)
     has_clips = bool(given & {"dataset", "dataset_name"})
     references = read_references(open_dataset(args)).draw(args.num_clips, options.seed) if has_clips else None
-    pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
+    pipes = load_pipelines(models, device, dtype, quiet=args.json, variant=args.variant, revision=args.revision)
     results = evaluate_prompts(
         pipes["model"],
         prompts,
@@ -310,7 +312,8 @@ def check_options(args, given):
         raise ValueError(f"Expected two cards, got {args.model_card!r} for both model and teacher.")
     if args.generated is not None:
         useless = given & (
-            {"steps", "save_audio", "model_card"} | (set() if args.teacher else {"guidance_scales", "dtype", "takes"})
+            {"steps", "save_audio", "model_card", "variant", "revision"}
+            | (set() if args.teacher else {"guidance_scales", "dtype", "takes"})
         )
         if useless:
             raise ValueError(f"The sounds of --generated are there already: they take no {flags(useless)}.")
@@ -319,6 +322,11 @@ def check_options(args, given):
     options_of(args, given)
 
     check_output(args.output, EVALUATION_FILES)
+    if args.cache is not None:
+        try:
+            check_can_create(args.cache)
+        except ValueError as error:
+            raise ValueError(f"--cache cannot be written: {error}") from error
     if args.generated is None or args.teacher is not None:
         check_can_draw()
 

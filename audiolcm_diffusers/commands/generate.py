@@ -6,12 +6,14 @@ import json
 import math
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from itertools import count as count_from
 from pathlib import Path
 
 from ..pipelines.loading import find_model, load_pipeline, pick_device, pick_dtype
+from ..pipelines.prompt_events import structured_caption
+from ..writable import check_can_create, check_replaceable
 from .options import add_model_options
 
 
@@ -99,14 +101,15 @@ def run(args):
     """
     start = time.perf_counter()
     prompts = collect_prompts(args.prompts, args.prompts_file)
+    structured_caption(args.negative_prompt or "")
     sounds = plan_sounds(prompts, args.output, args.num_waveforms, args.seed, args.spectrogram)
     check_writable(sounds)
-    model = find_model(args.model)
+    model = find_model(args.model, args.variant, args.revision)
     device = pick_device(args.device)
     dtype = pick_dtype(args.dtype, device)
 
     quiet = args.quiet or args.json
-    pipe = load_pipeline(model, device, dtype, quiet=quiet)
+    pipe = load_pipeline(model, device, dtype, quiet=quiet, variant=args.variant, revision=args.revision)
     call = {
         name: value
         for name, value in (
@@ -205,8 +208,6 @@ def collect_prompts(prompts, file):
     Raises:
         ValueError: If there is none, one is empty or no valid structured caption, or the file cannot be read.
     """
-    from ..pipelines.prompt_events import structured_caption
-
     prompts = list(prompts)
     if file is not None:
         try:
@@ -221,7 +222,7 @@ def collect_prompts(prompts, file):
         prompts += from_file
     if not prompts:
         raise ValueError('Expected a prompt, such as audiolcm generate "a dog barking", or --prompts-file.')
-    for prompt in prompts:
+    for prompt in dict.fromkeys(prompts):
         if not structured_caption(prompt):
             raise ValueError(f"Expected a prompt that says what is to be heard, got {prompt!r}.")
     return prompts
@@ -284,10 +285,12 @@ def number_repeated(stems):
     """
     times = Counter(stems)
     taken = {stem for stem in times if times[stem] == 1}
+    # Each name goes on where it was: to begin at 1 every time takes a square of the time.
+    numbers = defaultdict(lambda: count_from(1))
     numbered = []
     for stem in stems:
         if times[stem] > 1:
-            stem = next(name for number in count_from(1) if (name := f"{stem}-{number}") not in taken)
+            stem = next(name for number in numbers[stem] if (name := f"{stem}-{number}") not in taken)
             taken.add(stem)
         numbered.append(stem)
     return numbered
@@ -303,16 +306,14 @@ def check_writable(sounds):
     Raises:
         ValueError: Naming what is in the way.
     """
-    folder = sounds[0].path.parent.absolute()
-    ancestor = next(path for path in (folder, *folder.parents) if path.exists())
-    if not ancestor.is_dir():
-        raise ValueError(f"--output cannot be written: {str(ancestor)!r} is no folder.")
-    if not os.access(ancestor, os.W_OK | os.X_OK):
-        raise ValueError(f"--output cannot be written: no permission to write to {str(ancestor)!r}.")
-    for sound in sounds:
-        for path in (sound.path, sound.spectrogram):
-            if path is not None and path.is_dir():
-                raise ValueError(f"--output cannot be written: {str(path)!r} is a folder.")
+    paths = [path for sound in sounds for path in (sound.path, sound.spectrogram) if path is not None]
+    try:
+        for path in paths:
+            check_replaceable(path)
+        missing = [path.name for path in paths if not path.exists()]
+        check_can_create(paths[0].parent, max(missing, key=lambda name: len(os.fsencode(name)), default=None))
+    except ValueError as error:
+        raise ValueError(f"--output cannot be written: {error}") from error
 
 
 def repeated(text, times):

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..evaluation.files import INSPECTION_FILES, check_output
 from ..evaluation.options import InspectionOptions
 from ..evaluation.protocol import HEADS
-from ..pipelines.loading import find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
+from ..pipelines.loading import find_model, load_pipelines, no_loading_bars, pick_device, pick_dtype
 from .generate import count, finite, seconds, seed
 from .options import add_model_options, add_tagger_options, errors_with_flags, flags
 
@@ -109,7 +109,8 @@ def look_and_report(args):
     options = check_options(args)
     device = pick_device(args.device)
     dtype = pick_dtype(args.dtype, device)
-    models = {"model": find_model(args.model)}
+    of_model = {"variant": args.variant, "revision": args.revision}
+    models = {"model": find_model(args.model, **of_model)}
     if args.teacher is not None:
         models["teacher"] = find_model(args.teacher)
 
@@ -129,7 +130,7 @@ def look_and_report(args):
         classifier = load_classifier(args.classifier, device, args.head)
     tagger = None if args.tagger is None else load_tagger(args.tagger, args.class_map, args.tagger_config)
     check_captions_of(paraphrases, tagger or classifier)
-    pipes = {role: load_pipeline(model, device, dtype, quiet=args.json) for role, model in models.items()}
+    pipes = load_pipelines(models, device, dtype, quiet=args.json, **of_model)
     results = inspect(
         pipes["model"],
         references,

@@ -1,6 +1,8 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Options that several sub-commands have, and what errors call options."""
 
+import argparse
+import os
 import re
 from contextlib import contextmanager
 
@@ -9,15 +11,59 @@ from ..pipelines.loading import MINI
 
 DTYPES = ("float32", "float16", "bfloat16")
 MODEL_HELP = (
-    '"mini", which comes with the package; a folder that a pipeline was saved to; or a model on the Hub, "owner/name" '
-    "(default: mini)"
+    '"mini" or "mini-teacher", which come with the package; a folder that a pipeline was saved to; or a model on the '
+    'Hub, "owner/name" (default: mini)'
 )
 
 
 def add_model_options(parser):
-    r"""Add `--model`, `--device` and `--dtype` to a sub-command's parser."""
+    r"""Add `--model`, what belongs to it, `--device` and `--dtype` to a sub-command's parser."""
     parser.add_argument("--model", default=MINI, metavar="MODEL", help=MODEL_HELP)
+    add_hub_options(parser)
     add_device_options(parser)
+
+
+def add_hub_options(parser):
+    r"""Add `--variant`, `--revision` and `--token` to a sub-command's parser."""
+    parser.add_argument(
+        "--variant", metavar="NAME", help="which weights of --model, such as fp16 of model.fp16.safetensors"
+    )
+    parser.add_argument(
+        "--revision", metavar="NAME", help="which state of a --model on the Hub: a branch, a tag or a commit"
+    )
+    parser.add_argument(
+        "--token",
+        type=token,
+        help="to read what is not public on the Hub; others of this machine may see it, but not the variable HF_TOKEN "
+        "(default: that variable, or what `hf auth login` stored)",
+    )
+
+
+def token(text):
+    r"""A token of the Hub, for argparse, whose message would quote it."""
+    if not text.isascii() or not text.isprintable() or not text.strip():
+        raise argparse.ArgumentTypeError("expected a token of the Hub, such as hf_…")
+    return text.strip()
+
+
+@contextmanager
+def hub_token(value):
+    r"""
+    Let all that is read from the Hub be read with a token.
+
+    Args:
+        value (`str`, *optional*): The token; by default the one that the machine has.
+    """
+    before = os.environ.get("HF_TOKEN")
+    if value is not None:
+        os.environ["HF_TOKEN"] = value
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ["HF_TOKEN"] = before
+        elif value is not None:
+            del os.environ["HF_TOKEN"]
 
 
 def add_device_options(parser):

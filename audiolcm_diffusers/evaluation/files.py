@@ -2,9 +2,9 @@
 """What results are called on disk, and whether they can be written."""
 
 import importlib.util
-import os
 from pathlib import Path
 
+from ..writable import check_can_create
 from .protocol import RESULTS
 
 
@@ -30,11 +30,10 @@ def check_output(folder, names):
             raise ValueError(
                 f"`folder` holds results already, {str(folder / name)!r}: name another folder, or remove it."
             )
-    ancestor = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not ancestor.is_dir():
-        raise ValueError(f"`folder` cannot be written: {str(ancestor)!r} is no folder.")
-    if not os.access(ancestor, os.W_OK | os.X_OK):
-        raise ValueError(f"`folder` cannot be written: no permission to write to {str(ancestor)!r}.")
+    try:
+        check_can_create(folder)
+    except ValueError as error:
+        raise ValueError(f"`folder` cannot be written: {error}") from error
 
 
 def check_can_draw():

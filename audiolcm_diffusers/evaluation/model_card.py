@@ -4,6 +4,7 @@
 from pathlib import Path
 
 from ..audio.io import replacing
+from ..writable import check_replaceable
 from .report import TITLES
 
 
@@ -32,13 +33,17 @@ def read_card(path):
         `huggingface_hub.ModelCard`.
 
     Raises:
-        ValueError: If there is no such file, or its metadata cannot be read or is missing.
+        ValueError: If there is no such file, it must not be changed, or its metadata cannot be read or is missing.
     """
     import yaml
     from huggingface_hub import ModelCard
 
     if not Path(path).is_file():
         raise ValueError(f"Expected a model card, got {str(path)!r}, which is no file.")
+    try:
+        check_replaceable(path)
+    except ValueError as error:
+        raise ValueError(f"The model card {error}") from error
     try:
         card = ModelCard.load(path)
     except (ValueError, yaml.YAMLError) as error:

@@ -4,6 +4,7 @@
 import csv
 import json
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,9 +52,9 @@ class Prompts:
     def __post_init__(self):
         if not self.texts or not all(isinstance(text, str) and text.strip() for text in self.texts):
             raise ValueError(f"Expected prompts in {self.name!r}, none of them empty, got {self.texts}.")
-        twice = [text for text in self.texts if self.texts.count(text) > 1]
-        if twice:
-            raise ValueError(f"Expected the prompts of {self.name!r} to be all different, got {twice[0]!r} twice.")
+        most, times = Counter(self.texts).most_common(1)[0]
+        if times > 1:
+            raise ValueError(f"Expected the prompts of {self.name!r} to be all different, got {most!r} twice.")
         for name in ("sound_classes", "tempos_bpm"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.texts):

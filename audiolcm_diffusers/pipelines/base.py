@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from transformers import BertModel, PreTrainedTokenizerBase, T5EncoderModel
 
 from ..loaders.lora import AudioLCMLoraLoaderMixin
+from ..model_files import check_plain_files
 from ..models.autoencoder_kl_mel_1d import AutoencoderKLMel1D
 from ..models.clap_projection import CLAPProjection
 from ..models.transformer_concat_1d import ConcatTransformer1DModel
@@ -89,6 +91,8 @@ class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
         Load a pipeline, see `DiffusionPipeline.from_pretrained`. A folder may leave components to the one beside it
         that its `model_index.json` names as `_shared_with`.
         """
+        if Path(pretrained_model_name_or_path).is_dir():
+            check_plain_files(pretrained_model_name_or_path)
         shared = load_shared_parts(cls, pretrained_model_name_or_path, kwargs)
         return super().from_pretrained(pretrained_model_name_or_path, **kwargs, **shared)
 

@@ -5,15 +5,17 @@ A pipeline by its name, on a device in a precision.
 torch is imported where it is used: whoever only asks for a command's `--help` need not wait for it.
 """
 
-import json
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from .. import MINI_CHECKPOINT
+from .. import MINI_CHECKPOINT, MINI_TEACHER_CHECKPOINT
+from ..model_files import check_plain_files, check_plain_name, read_json
 from .shared_parts import part_folder
 
 
 MINI = "mini"
+# Models that come with the package, by the names that options call them.
+EMBEDDED = {MINI: MINI_CHECKPOINT, "mini-teacher": MINI_TEACHER_CHECKPOINT}
 
 
 def pick_device(name):
@@ -53,12 +55,16 @@ def pick_dtype(name, device):
     return getattr(torch, name or ("float16" if device.type == "cuda" else "float32"))
 
 
-def find_model(name):
+def find_model(name, variant=None, revision=None):
     r"""
     What `--model` stands for: a checked folder, or a name to look up on the Hub.
 
     Args:
-        name (`str`): "mini", a folder or "owner/name". A folder comes before a model on the Hub of the same name.
+        name (`str`):
+            "mini" or "mini-teacher", a folder, or "owner/name". A folder comes before a model on the Hub of the same
+            name.
+        variant (`str`, *optional*): Which of several sets of weights is to be loaded.
+        revision (`str`, *optional*): Which state of a model on the Hub.
 
     Returns:
         `Path` or `str`: A folder whose files were checked by [`check_pipeline_folder`], or the name on the Hub.
@@ -69,9 +75,13 @@ def find_model(name):
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
-    folder = MINI_CHECKPOINT if name == MINI else Path(name).expanduser()
-    if name == MINI or folder.exists():
-        check_pipeline_folder(folder)
+    if "\0" in name:
+        raise ValueError(f"Expected --model to be a name or a folder, got {name!r}, which holds a zero byte.")
+    folder = EMBEDDED.get(name) or Path(name).expanduser()
+    if name in EMBEDDED or folder.exists():
+        if revision is not None:
+            raise ValueError(f"--revision {revision!r} belongs to a model on the Hub; {name!r} is on this machine.")
+        check_pipeline_folder(folder, variant)
         return folder
     try:
         validate_repo_id(name)
@@ -82,12 +92,13 @@ def find_model(name):
         is_hub_name = name.count("/") == 1
     if not is_hub_name:
         raise ValueError(
-            f'Expected --model to be "{MINI}", an existing folder, or "owner/name" on the Hub; got {name!r}.'
+            f"Expected --model to be {' or '.join(map(repr, EMBEDDED))}, an existing folder, or 'owner/name' on the "
+            f"Hub; got {name!r}."
         )
     return name
 
 
-def check_pipeline_folder(folder):
+def check_pipeline_folder(folder, variant=None):
     r"""
     Make sure that a saved pipeline is all there, without reading its weights.
 
@@ -96,35 +107,47 @@ def check_pipeline_folder(folder):
 
     Args:
         folder (`Path`): What `AudioLCMPipeline.save_pretrained` wrote.
+        variant (`str`, *optional*): Which of several sets of weights is to be loaded. A network may lack it, but not
+            all of them.
 
     Raises:
         ValueError: Naming the file that is missing or damaged.
     """
     if not folder.is_dir():
         raise ValueError(f"There is no folder {str(folder)!r} with a saved pipeline.")
+    check_plain_files(folder)
     index = read_json(folder / "model_index.json")
     class_name = index.get("_class_name") if isinstance(index, dict) else None
     if class_name != "AudioLCMPipeline":
         raise ValueError(f"{str(folder)!r} holds no AudioLCMPipeline: its model_index.json names {class_name!r}.")
+    has_variant = False
     for name, value in index.items():
         # Components are pairs of a library and a class, [null, null] where there is none; the rest is configuration.
         if not isinstance(value, list) or len(value) != 2 or value[0] is None:
             continue
-        kind = name.split("_")[0]
+        kind = check_plain_name(name, folder / "model_index.json").split("_")[0]
         is_network = kind not in ("tokenizer", "scheduler")
         config = part_folder(folder, name, index) / ("config.json" if is_network else f"{kind}_config.json")
+        if config.parent.parent != folder:
+            check_plain_files(config.parent)
         for file in {config, *config.parent.glob("*.json")}:
             read_json(file)
         if is_network:
-            check_weights(config.parent)
+            has_variant |= check_weights(config.parent, variant)
+    if variant is not None and not has_variant:
+        raise ValueError(f"There are no weights of --variant {variant!r} in {str(folder)!r}.")
 
 
-def check_weights(folder):
+def check_weights(folder, variant=None):
     r"""
     Make sure that a network's weights are all there, as safetensors files.
 
     Args:
         folder (`Path`): Folder of one component of a saved pipeline.
+        variant (`str`, *optional*): Which of several sets of weights is to be loaded.
+
+    Returns:
+        `bool`: Whether there are weights of the variant; without them the others are loaded.
 
     Raises:
         ValueError: Naming the file that is missing or damaged.
@@ -132,33 +155,51 @@ def check_weights(folder):
     from safetensors import SafetensorError, safe_open
 
     shards = {
-        file for index in folder.glob("*.safetensors.index.json") for file in read_json(index)["weight_map"].values()
+        folder / check_plain_name(file, index)
+        for index in folder.glob("*.safetensors.index*.json")
+        for file in weight_map(index).values()
     }
-    files = sorted({*folder.glob("*.safetensors"), *(folder / shard for shard in shards)})
-    if not files:
+    files = sorted({*folder.glob("*.safetensors"), *shards})
+    # `model.safetensors` and `model-00001-of-00002.safetensors`; of a variant `model.fp16.safetensors` and so on.
+    variants = {file: file.name.split(".")[1].split("-0")[0] if file.name.count(".") > 1 else None for file in files}
+    chosen = [file for file in files if variants[file] == variant] if variant is not None else []
+    has_variant = bool(chosen)
+    if not chosen:
+        chosen = [file for file in files if variants[file] is None]
+    if not chosen and files:
+        others = ", ".join(sorted(set(variants.values())))
+        raise ValueError(f"The weights in {str(folder)!r} are those of --variant {others} alone; got {variant!r}.")
+    if not chosen:
         raise ValueError(f"The checkpoint is incomplete: there is no {str(folder / '*.safetensors')!r}.")
-    for file in files:
+    for file in chosen:
         try:
             with safe_open(file, framework="pt"):
                 pass
         except (SafetensorError, OSError) as error:
             raise ValueError(f"The weights in {str(file)!r} are missing or damaged: {error}.") from error
+    return has_variant
 
 
-def read_json(path):
+def weight_map(path):
     r"""
-    Read one of a checkpoint's JSON files.
+    Which file holds which weight.
+
+    Args:
+        path (`Path`): The index of weights in several files.
+
+    Returns:
+        `dict[str, str]`: Names of files, by names of weights.
 
     Raises:
-        ValueError: If it is missing or no JSON, naming the file.
+        ValueError: If the file is no such index.
     """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"The checkpoint's {str(path)!r} is missing or damaged: {error}.") from error
+    index = read_json(path)
+    if not isinstance(index, dict) or not isinstance(index.get("weight_map"), dict):
+        raise ValueError(f"The checkpoint's {str(path)!r} is damaged: expected an object `weight_map` in it.")
+    return index["weight_map"]
 
 
-def load_pipeline(model, device, dtype, quiet=False):
+def load_pipeline(model, device, dtype, quiet=False, variant=None, revision=None):
     r"""
     Load a pipeline. Weights are read from safetensors files alone.
 
@@ -167,6 +208,7 @@ def load_pipeline(model, device, dtype, quiet=False):
         device (`torch.device`): Where it is to run.
         dtype (`torch.dtype`): To which the weights are converted, whatever the precision of the files.
         quiet (`bool`, defaults to `False`): Whether downloads show no progress bars; reading files never shows any.
+        variant, revision (`str`, *optional*): As for [`find_model`].
 
     Returns:
         [`AudioLCMPipeline`].
@@ -179,14 +221,35 @@ def load_pipeline(model, device, dtype, quiet=False):
     from .. import AudioLCMPipeline
 
     with no_loading_bars(downloads=quiet):
-        pipe = AudioLCMPipeline.from_pretrained(model, dtype=dtype, use_safetensors=True)
+        pipe = AudioLCMPipeline.from_pretrained(
+            model, dtype=dtype, use_safetensors=True, variant=variant, revision=revision
+        )
     for name, component in pipe.components.items():
         if isinstance(component, torch.nn.Module):
             # diffusers leaves what its files lack without values.
             missing = [parameter for parameter, value in component.named_parameters() if value.is_meta]
             if missing:
                 raise ValueError(f"The checkpoint {str(model)!r} lacks weights of its {name}: {', '.join(missing)}.")
-    return pipe.to(device)
+    # It is on the CPU. To be moved there in half precision, diffusers warns four times that it cannot run, but it can.
+    return pipe if device.type == "cpu" else pipe.to(device)
+
+
+def load_pipelines(models, device, dtype, quiet=False, variant=None, revision=None):
+    r"""
+    Load a model, and a teacher to set beside it.
+
+    Args:
+        models (`dict[str, Path | str]`): By their roles, `"model"` and `"teacher"`, what [`find_model`] returned.
+        device, dtype, quiet: As for [`load_pipeline`].
+        variant, revision (`str`, *optional*): Of the model; of a teacher the weights without a variant are loaded.
+
+    Returns:
+        `dict[str, AudioLCMPipeline]`: By the roles.
+    """
+    of_role = {"model": {"variant": variant, "revision": revision}}
+    return {
+        role: load_pipeline(model, device, dtype, quiet, **of_role.get(role, {})) for role, model in models.items()
+    }
 
 
 @contextmanager

@@ -20,7 +20,17 @@ _STRUCTURED_CAPTION = re.compile(rf"\s*{_EVENT.pattern}(?:\s*@\s*{_EVENT.pattern
 def _event_text(text: str) -> str:
     """
     Write a text without the four characters that structure a caption: `&` and `@` as words, `<` and `>` not at all.
+
+    Raises:
+        ValueError: If it holds a surrogate, half of a character, which tokenizers do not take.
     """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"Expected a prompt of whole characters, got {text!r}, in which {text[error.start]!r} is none: it stands "
+            "for bytes that are no UTF-8, or for half of a character."
+        ) from None
     spelled_out = text.replace("&", " and ").replace("@", " at ").replace("<", " ").replace(">", " ")
     return " ".join(spelled_out.split())
 

@@ -4,6 +4,7 @@ import math
 import os
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -164,7 +165,7 @@ def test_interrupted_writing_leaves_the_old_file(tmp_path, monkeypatch):
     path.write_bytes(b"an older sound")
 
     def interrupted(file, *args, **kwargs):
-        file.write_bytes(b"half a so")
+        Path(os.fsdecode(file)).write_bytes(b"half a so")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(soundfile, "write", interrupted)

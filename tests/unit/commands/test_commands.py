@@ -1,4 +1,6 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import importlib
+import io
 import subprocess
 import sys
 
@@ -61,3 +63,51 @@ def test_traceback_is_shown_only_when_asked_for(tmp_path, capsys):
     assert "Traceback" not in capsys.readouterr().err
     assert main(["--traceback", *argv]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", commands.SUMMARIES)
+def test_every_command_prints_to_whatever_there_is(name, monkeypatch):
+    def run(args):
+        sys.stdout.write("FAD ↓ caf\udce9\n")
+
+    module = importlib.import_module(f"audiolcm_diffusers.commands.{name}")
+    monkeypatch.setattr(module, "run", run)
+    monkeypatch.setattr(module, "register", lambda subparsers: subparsers.add_parser(name))
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    assert main([name]) == 0
+    assert written.getvalue() == b"FAD \\u2193 caf\\udce9\n"
+
+
+def test_help_is_printed_in_ascii(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    with pytest.raises(SystemExit) as stop:
+        main(["generate", "--help"])
+    assert stop.value.code == 0
+    assert rb"N+1, N+2, \u2026" in b" ".join(written.getvalue().split())
+
+
+def test_a_reader_that_has_gone_does_not_end_the_work(tmp_path):
+    (tmp_path / "script.py").write_text(
+        """
+import pathlib, sys
+from audiolcm_diffusers import commands
+from audiolcm_diffusers.commands import generate
+
+def run(args):
+    for _ in range(100):
+        print("x" * 10000, flush=True)
+    pathlib.Path(__file__).with_name("done").touch()
+
+generate.register, generate.run = lambda subparsers: subparsers.add_parser("generate"), run
+sys.exit(commands.main(["generate"]))
+"""
+    )
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0
+    assert (tmp_path / "done").exists()

@@ -1,6 +1,9 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import io
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +12,9 @@ import soundfile
 import torch
 from diffusers import DDIMScheduler
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
+from audiolcm_diffusers import AudioLCMPipeline, writable
 from audiolcm_diffusers.commands import generate, main
 
 
@@ -213,6 +218,20 @@ def refuse(tmp_path, monkeypatch, capsys):
         (["rain", "--dtype", "int8"], "'int8'"),
         (["rain", "--device", "toaster"], "'toaster'"),
         (["rain", "--model", "./nowhere"], "'./nowhere'"),
+        (["rain", "--model", "no\0where"], "zero byte"),
+        (["caf\udce9"], "got 'caf\\udce9'"),
+        (["rain", "--prompts-file", "caf\udce9.txt"], "caf\\udce9.txt"),
+        (["rain", "--negative-prompt", "caf\udce9"], "got 'caf\\udce9'"),
+        (["rain", "--output", "zero\0byte.wav"], "zero byte"),
+        (["rain", "--output", "zero\0byte/"], "zero byte"),
+        (["rain", "--output", f"{'x' * 252}.wav"], "File name too long"),
+        (["rain", "--output", "link.wav"], "link.wav' is a link"),
+        (["rain", "--output", "pipe.wav"], "pipe.wav' is no file"),
+        (["rain", "--output", "kept.wav"], "kept.wav' is read-only"),
+        (["rain", "--output", "kept/", "--spectrogram"], "rain.png' is read-only"),
+        (["rain", "--revision", "main"], "'main' belongs to a model on the Hub"),
+        (["rain", "--variant", "fp16"], "no weights of --variant 'fp16'"),
+        (["rain", "--token", "\n"], "expected a token"),
     ],
 )
 def test_refused_before_the_model_is_loaded(options, told, refuse, model, tmp_path):
@@ -220,12 +239,26 @@ def test_refused_before_the_model_is_loaded(options, told, refuse, model, tmp_pa
     (tmp_path / "latin.txt").write_bytes("café".encode("latin-1"))
     (tmp_path / "taken" / "rain.wav").mkdir(parents=True)
     (tmp_path / "pictures" / "rain.png").mkdir(parents=True)
+    (tmp_path / "link.wav").symlink_to("target.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "kept").mkdir()
+    for name in ("kept.wav", "kept/rain.png"):
+        (tmp_path / name).touch(mode=0o444)
     assert told in refuse("--model", model, *options)
 
 
 def test_read_only_folder_is_refused(refuse, model, tmp_path, monkeypatch):
-    monkeypatch.setattr(generate.os, "access", lambda path, mode: False)
+    monkeypatch.setattr(writable.os, "access", lambda path, mode: False)
     assert f"no permission to write to '{tmp_path}'" in refuse("rain", "--model", model)
+
+
+def test_folder_that_refuses_new_files_is_refused_before_the_sound_is_made(refuse, model, monkeypatch):
+    # What permissions do not tell: quotas, folders that are kept from changes, file systems mounted for reading.
+    def quota_is_used_up(*args):
+        raise OSError(122, "Disk quota exceeded")
+
+    monkeypatch.setattr(writable.os, "open", quota_is_used_up)
+    assert "Disk quota exceeded" in refuse("rain", "--model", model)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +313,78 @@ def test_interruption_has_its_own_status(model, monkeypatch, capsys):
 def test_numbers_leave_out_names_that_are_taken():
     assert generate.number_repeated(["dog", "dog-1", "dog", "rain"]) == ["dog-2", "dog-1", "dog-3", "rain"]
     assert generate.number_repeated(["dog", "dog-1", "dog", "dog-1"]) == ["dog-1", "dog-1-1", "dog-2", "dog-1-2"]
+
+
+def test_names_of_many_equal_prompts():
+    # With a search from 1 for each, this takes some 50 s.
+    sounds = generate.plan_sounds(["rain"] * 30000, "")
+    assert (sounds[0].path.name, sounds[-1].path.name) == ("rain-1.wav", "rain-30000.wav")
+    assert sounds[-1].seed == 29999
+
+
+def test_output_that_is_not_unicode(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(content, encoding="cp1252"))
+    options = ["--model", model, "--device", "cpu", "--duration", "0.2", "--quiet", "--output", "sounds/"]
+    assert main(["generate", "дождь", "café ↓", "rain", *options]) == 0
+    shown = content.getvalue().decode("cp1252")
+    assert "'caf\xe9 \\u2193'" in shown and r"sounds/\u0434\u043e\u0436\u0434\u044c.wav" in shown
+    assert sorted(path.name for path in Path("sounds").iterdir()) == ["café.wav", "rain.wav", "дождь.wav"]
+
+
+def test_output_that_cannot_be_written(model, tmp_path, monkeypatch, capsys):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdout", Full())
+    options = ["--model", model, "--device", "cpu", "--duration", "0.2", "--quiet"]
+    assert main(["generate", "rain", "wind", *options]) == 2
+    assert capsys.readouterr().err == (
+        "audiolcm: error: standard output cannot be written: [Errno 28] No space left on device\n"
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rain.wav", "wind.wav"]
+
+
+def test_file_names_that_are_no_utf8(run):
+    # What the command line gives for the bytes caf\xe9, Latin-1.
+    report = run("rain", "--output", "caf\udce9.wav")
+    assert os.listdir(os.fsencode(".")) == [b"caf\xe9.wav"]
+    assert paths(report) == ["caf\udce9.wav"]
+
+
+def test_half_precision_on_a_cpu_gives_no_warning(run, caplog):
+    for dtype in ("float16", "bfloat16"):
+        assert run("rain", "--dtype", dtype)["dtype"] == dtype
+    assert caplog.text == ""
+
+
+def test_variant(model, run):
+    folder = Path(model) / "vocoder"
+    weights = load_file(folder / "diffusion_pytorch_model.safetensors")
+    other = {name: value * 0.5 if name == "conv_in.weight" else value for name, value in weights.items()}
+    save_file(other, folder / "diffusion_pytorch_model.quiet.safetensors", metadata={"format": "pt"})
+    plain, quiet = (samples(*paths(run("rain", *variant))) for variant in ([], ["--variant", "quiet"]))
+    assert not np.array_equal(plain, quiet)
+
+
+def test_hub_options_reach_the_loading_of_a_model(monkeypatch, capsys):
+    seen = {}
+
+    def from_pretrained(name, **options):
+        seen.update(options, name=name, token=os.environ.get("HF_TOKEN"))
+        raise ValueError("no network here")
+
+    monkeypatch.setenv("HF_TOKEN", "hf_before")
+    monkeypatch.setattr(AudioLCMPipeline, "from_pretrained", from_pretrained)
+    options = ["--revision", "v2", "--variant", "fp16", "--token", "hf_given"]
+    assert main(["generate", "rain", "--model", "owner/name", *options]) == 2
+    assert "no network here" in capsys.readouterr().err
+    named = ("name", "revision", "variant", "token")
+    assert [seen[name] for name in named] == ["owner/name", "v2", "fp16", "hf_given"]
+    assert os.environ["HF_TOKEN"] == "hf_before"
 
 
 def test_output_is_a_folder_or_a_file(tmp_path):

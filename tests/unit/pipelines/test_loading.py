@@ -7,7 +7,7 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 from safetensors.torch import load_file, save_file
 
-from audiolcm_diffusers import MINI_CHECKPOINT
+from audiolcm_diffusers import MINI_CHECKPOINT, MINI_TEACHER_CHECKPOINT
 from audiolcm_diffusers.pipelines.loading import find_model, load_pipeline, pick_device, pick_dtype
 
 
@@ -20,8 +20,13 @@ def folder(make_pipeline, tmp_path):
     return tmp_path / "model"
 
 
-def test_mini_is_the_embedded_checkpoint():
+def test_embedded_models_have_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("mini", "mini-teacher"):
+        # A folder of the same name is `./mini`.
+        (tmp_path / name).mkdir()
     assert find_model("mini") == MINI_CHECKPOINT
+    assert find_model("mini-teacher") == MINI_TEACHER_CHECKPOINT
 
 
 def test_folder_is_found(folder, monkeypatch):
@@ -148,3 +153,38 @@ def test_device_and_dtype():
 def test_device_that_is_not_there_is_refused(name):
     with pytest.raises(ValueError, match=f"got '{name}'"):
         pick_device(name)
+
+
+def rename_weights(folder, name):
+    for file in folder.glob("*/*.safetensors"):
+        file.rename(file.with_name(f"{file.name.removesuffix('safetensors')}{name}"))
+
+
+def test_variant_alone_needs_its_name(folder):
+    rename_weights(folder, "fp16.safetensors")
+    assert find_model(str(folder), "fp16") == folder
+    assert load_pipeline(folder, CPU, torch.float32, variant="fp16").dtype == torch.float32
+    with pytest.raises(ValueError, match="those of --variant fp16 alone; got None"):
+        find_model(str(folder))
+    with pytest.raises(ValueError, match="those of --variant fp16 alone; got 'bf16'"):
+        find_model(str(folder), "bf16")
+
+
+def test_variant_that_no_network_has(folder):
+    with pytest.raises(ValueError, match=f"no weights of --variant 'fp16' in {str(folder)!r}"):
+        find_model(str(folder), "fp16")
+
+
+@pytest.mark.parametrize("content", ['{"weight_map": {"w": "../elsewhere.safetensors"}}', '{"weight_map": 3}', "[]"])
+def test_damaged_index_of_shards(folder, content):
+    index = folder / "transformer" / "diffusion_pytorch_model.safetensors.index.json"
+    index.write_text(content)
+    with pytest.raises(ValueError, match=re.escape(str(index))):
+        find_model(str(folder))
+
+
+def test_component_that_leads_out_of_the_folder(folder):
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "../vae": ["diffusers", "AutoencoderKL"]}))
+    with pytest.raises(ValueError, match="got '../vae'"):
+        find_model(str(folder))
