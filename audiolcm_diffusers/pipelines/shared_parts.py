@@ -55,7 +55,10 @@ def load_shared_parts(pipeline_class, path, options):
     folder = Path(path)
     if not (folder / "model_index.json").is_file():
         return {}
-    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    try:
+        index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    except ValueError:  # whoever reads it next names it
+        return {}
     if not isinstance(index, dict) or SHARED_WITH not in index:
         return {}
     names = _component_names(index)
