@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 
-MAX_JSON_MB = 16
+MAX_CONFIG_MB = 16
 # A tokenizer's file holds its whole vocabulary.
 MAX_TOKENIZER_MB = 512
 
@@ -52,6 +52,30 @@ def check_plain_name(name, where):
     return name
 
 
+def read_small_text(path, limit_mb=None):
+    r"""
+    Read a file of UTF-8 text that ought to be small.
+
+    Args:
+        path (`Path`): The file.
+        limit_mb (`float`, *optional*): How large it may be; by default `MAX_CONFIG_MB`.
+
+    Returns:
+        `str`: Its content.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is no file, too large or no such text.
+    """
+    limit_mb = MAX_CONFIG_MB if limit_mb is None else limit_mb
+    info = path.stat()
+    if not stat.S_ISREG(info.st_mode):
+        raise ValueError("it is no file")
+    if info.st_size > limit_mb * 2**20:
+        raise ValueError(f"it has {info.st_size} bytes, and at most {limit_mb} MB are expected")
+    return path.read_text(encoding="utf-8")
+
+
 def read_json(path):
     r"""
     Read one of a model's JSON files.
@@ -66,14 +90,9 @@ def read_json(path):
         ValueError: If it is missing, no file, too large or no JSON, naming the file.
     """
     path = Path(path)
-    limit_mb = MAX_TOKENIZER_MB if path.name == "tokenizer.json" else MAX_JSON_MB
+    limit_mb = MAX_TOKENIZER_MB if path.name == "tokenizer.json" else MAX_CONFIG_MB
     try:
-        info = path.stat()
-        if not stat.S_ISREG(info.st_mode):
-            raise ValueError("it is no file")
-        if info.st_size > limit_mb * 2**20:
-            raise ValueError(f"it has {info.st_size} bytes, and at most {limit_mb} MB are expected")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_small_text(path, limit_mb))
     except RecursionError:
         raise ValueError(f"The file {str(path)!r} is damaged: its lists are nested too deeply.") from None
     except (OSError, ValueError) as error:

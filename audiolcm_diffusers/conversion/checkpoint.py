@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from diffusers import ModelMixin
 
+from ..model_files import check_plain_files, read_small_text
 from ..models.transformer_concat_1d import ConcatTransformer1DModel
 from ..models.transformer_llama_1d import LLaMATransformer1DModel
 from ..schedulers.scheduling_lcm_audio import LCMAudioScheduler
@@ -122,8 +123,10 @@ def read_config(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {str(path)!r}.")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small_text(path)
         config = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except RecursionError:
+        raise ValueError(f"{str(path)!r} cannot be read: its entries are nested too deeply.") from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: no JSON, or no text at all
         raise ValueError(f"{str(path)!r} cannot be read as {path.suffix.lstrip('.') or 'YAML'}: {error}") from error
     if not isinstance(config, dict):
@@ -184,6 +187,7 @@ def _load_text_folder(folder: Path, config_class: type) -> tuple[Any, Any]:
     from transformers import AutoConfig, AutoTokenizer
     from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
+    check_plain_files(folder)
     find_file(folder, ("config.json",), "configuration")
     # Where the vocabulary is missing, transformers makes do with an empty one.
     vocabulary = find_file(folder, VOCABULARIES, "tokenizer")

@@ -6,12 +6,15 @@ They are deterministic. CLAP's feature extractor cuts long sound at random place
 random, that it was long (which a model with fusion listens to); here sound is cut at its end before, and none is long.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
 from ..audio.io import resample
 from ..audio.mel import HOP_LENGTH, log_mel_spectrogram
 from ..data.latent_cache import digest, module_fingerprint, tokenizer_fingerprint
+from ..model_files import check_plain_files
 from .protocol import SAMPLING_RATE
 from .scores import check_head
 from .sound_classifier import judge_input
@@ -316,6 +319,8 @@ def load_clap(name, device="cpu"):
 def _config(name):
     from transformers import AutoConfig
 
+    if Path(name).is_dir():
+        check_plain_files(name)
     try:
         return AutoConfig.from_pretrained(name)
     except (OSError, ValueError) as error:
