@@ -43,13 +43,22 @@ def check_replaceable(path):
         raise ValueError(f"{str(path)!r} belongs to somebody else, in a folder where only owners replace their files.")
 
 
+def _hidden_like(name):
+    """
+    A hidden name as long as another one and of the same kind: whoever is killed while it is tried leaves no empty file
+    that looks like a result.
+    """
+    hidden = f".partial{name[8:]}"
+    return hidden + "x" * max(0, len(os.fsencode(name)) - len(os.fsencode(hidden)))
+
+
 def check_can_create(folder, name=None):
     r"""
     Refuse a folder in which no file can be made, by making one and removing it.
 
     Args:
         folder (`str` or `Path`): The folder. Where it does not exist, it is made, too, and removed.
-        name (`str`, *optional*): A file that is not there yet, whose name may be too long or not allowed.
+        name (`str`, *optional*): A file that is to be made, whose name may be too long or not allowed.
 
     Raises:
         ValueError: Naming what is in the way.
@@ -63,7 +72,7 @@ def check_can_create(folder, name=None):
         raise ValueError(f"{str(ancestor)!r} is no folder.")
     if not os.access(ancestor, os.W_OK | os.X_OK):
         raise ValueError(f"no permission to write to {str(ancestor)!r}.")
-    file = folder / (name or f".{secrets.token_hex(4)}.partial")
+    file = folder / _hidden_like(name or secrets.token_hex(8))
     made = []
     try:
         for path in reversed(missing):

@@ -117,7 +117,7 @@ def claim_folder(config):
                 raise ValueError(f"{str(folder)!r} holds clips with {name} {before.get(name)!r}, not {value!r}.")
         if options["num_clips"] < before["num_clips"]:
             raise ValueError(f"{str(folder)!r} is a set of {before['num_clips']} clips, more than {config.num_clips}.")
-    elif any(folder.iterdir()):
+    elif any(not path.name.startswith(".") for path in folder.iterdir()):  # hidden ones are what was killed
         raise ValueError(f"{str(folder)!r} holds something else: name a new or an empty folder.")
     with replacing(file) as temporary:
         temporary.write_text(json.dumps(options, indent=2) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 """What results are called on disk, and whether they can be written."""
 
 import importlib.util
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..writable import check_can_create
@@ -11,6 +12,21 @@ from .protocol import RESULTS
 TABLE, PLOT, AUDIO, REPORT = "table.md", "steps.png", "audio", "report.md"
 EVALUATION_FILES = (RESULTS, TABLE, PLOT, AUDIO)
 INSPECTION_FILES = (RESULTS, REPORT)
+UNFINISHED = ".unfinished"
+
+
+@contextmanager
+def saving(folder):
+    r"""
+    Mark a folder while results are written into it, until all of them are there.
+
+    Args:
+        folder (`Path`): Where results go. It is made if need be.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / UNFINISHED).touch()
+    yield
+    (folder / UNFINISHED).unlink()
 
 
 def check_output(folder, names):
@@ -25,8 +41,10 @@ def check_output(folder, names):
         ValueError: Naming what is in the way.
     """
     folder = Path(folder)
+    # What was being written when a process was killed is no result.
+    is_unfinished = (folder / UNFINISHED).exists() and not (folder / RESULTS).exists()
     for name in names:
-        if (folder / name).exists():
+        if (folder / name).exists() and not is_unfinished:
             raise ValueError(
                 f"`folder` holds results already, {str(folder / name)!r}: name another folder, or remove it."
             )

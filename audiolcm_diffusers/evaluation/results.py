@@ -14,8 +14,10 @@ from .files import (
     PLOT,
     REPORT,
     TABLE,
+    UNFINISHED,
     check_can_draw,
     check_output,
+    saving,
 )
 from .inspection_report import report_lines
 from .protocol import FORMAT, INSPECTION_FORMAT, RESULTS, check_same_protocol, compare, flatten, read_results
@@ -108,17 +110,18 @@ class EvaluationResults:
         if plot:
             check_can_draw()
         check_output(folder, () if overwrite else EVALUATION_FILES)
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / RESULTS).exists():
-            # A picture of other results must not stand beside these.
-            (folder / PLOT).unlink(missing_ok=True)
-        for name, sounds in self.sounds.items():
-            shutil.rmtree(folder / AUDIO / slug(name), ignore_errors=True)
-            save_sounds(folder / AUDIO / slug(name), sounds, self.captions)
-        _write(folder / TABLE, str(self))
-        if plot:
-            self.plot(folder / PLOT)
-        _write(folder / RESULTS, json.dumps(self.data, indent=2, ensure_ascii=False))
+        is_replaced = any((folder / name).exists() for name in (RESULTS, UNFINISHED))
+        with saving(folder):
+            if is_replaced:
+                # A picture of other results must not stand beside these.
+                (folder / PLOT).unlink(missing_ok=True)
+            for name, sounds in self.sounds.items():
+                shutil.rmtree(folder / AUDIO / slug(name), ignore_errors=True)
+                save_sounds(folder / AUDIO / slug(name), sounds, self.captions)
+            _write(folder / TABLE, str(self))
+            if plot:
+                self.plot(folder / PLOT)
+            _write(folder / RESULTS, json.dumps(self.data, indent=2, ensure_ascii=False))
 
     def plot(self, path):
         r"""
@@ -207,9 +210,9 @@ class InspectionResults:
         """
         folder = Path(folder)
         check_output(folder, () if overwrite else INSPECTION_FILES)
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(folder / REPORT, str(self))
-        _write(folder / RESULTS, json.dumps(self.data, indent=2, ensure_ascii=False))
+        with saving(folder):
+            _write(folder / REPORT, str(self))
+            _write(folder / RESULTS, json.dumps(self.data, indent=2, ensure_ascii=False))
 
     def compare(self, other, other_software=False, names=("one", "other")):
         r"""

@@ -93,3 +93,12 @@ def test_refusal_that_only_trying_shows(error, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=error.strerror):
         check_can_create(tmp_path / "new")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a", "rain.wav", "a-dog-barking-1.wav", "дождь.wav", "x" * 255])
+def test_what_is_tried_is_hidden_and_as_long(name, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(writable.os, "open", lambda path, *args: opened.append(path.name) or os.dup(0))
+    check_can_create(tmp_path, name)
+    assert opened[0].startswith(".partial")
+    assert len(os.fsencode(opened[0])) == max(len(os.fsencode(name)), len(".partial"))

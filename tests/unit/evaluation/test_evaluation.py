@@ -21,6 +21,7 @@ from audiolcm_diffusers.evaluation import (
     load_classifier,
     read_references,
 )
+from audiolcm_diffusers.evaluation import results as results_module
 from audiolcm_diffusers.evaluation.diversity import mean_pairwise_distance
 from audiolcm_diffusers.evaluation.kernel_distance import kernel_audio_distance
 from audiolcm_diffusers.evaluation.networks import Clap
@@ -88,6 +89,28 @@ def test_a_table_of_everything(
         results.save(tmp_path / "out")
     results.save(tmp_path / "out", overwrite=True, plot=False)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", "table.md"}
+
+
+@pytest.mark.parametrize("killed_at", ["table.md", "steps.png", "results.json"])
+def test_what_a_killed_process_left_is_no_result(killed_at, pipe, tones, classifier, tmp_path, monkeypatch):
+    results = evaluate(pipe, tones(CAPTIONS), classifier, metrics=["kad"], keep_sounds=True, **QUICK)
+    with monkeypatch.context() as patched:
+
+        def write(path, *args):
+            if path.name == killed_at:
+                raise KeyboardInterrupt
+
+        patched.setattr(results_module, "_write", write)
+        patched.setattr(results_module, "plot_steps", write)
+        with pytest.raises(KeyboardInterrupt):
+            results.save(tmp_path / "out")
+    results.save(tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"results.json", "table.md", "steps.png", "audio"}
+    # Somebody's own files of these names, on the other hand, are kept.
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/table.md").touch()
+    with pytest.raises(ValueError, match="holds results already, .*own/table.md"):
+        results.save(tmp_path / "own")
 
 
 def test_kad_and_diversity_are_of_the_classifiers_features(pipe, tones, classifier):
