@@ -19,7 +19,6 @@ import sys
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
-from audiolcm_diffusers.audio.io import replacing
 from audiolcm_diffusers.evaluation import (
     EvaluationOptions,
     EvaluationResults,
@@ -31,6 +30,7 @@ from audiolcm_diffusers.evaluation.evaluation import describe_protocol, make_jud
 from audiolcm_diffusers.evaluation.protocol import RESULTS, SAMPLING_RATE, differences, software_versions
 from audiolcm_diffusers.evaluation.report import table_lines
 from audiolcm_diffusers.evaluation.sounds import describe_pipeline
+from audiolcm_diffusers.files import replacing
 from audiolcm_diffusers.pipelines.loading import find_model, load_pipeline, no_loading_bars, pick_device, pick_dtype
 from audiolcm_diffusers.trainer import ExampleConfig, flags_of, option, options_of_file, parse_config
 

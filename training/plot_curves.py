@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from audiolcm_diffusers.audio.io import replacing
+from audiolcm_diffusers.files import replacing
 from audiolcm_diffusers.trainer import NO_LOSSES
 
 

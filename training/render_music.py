@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from audiolcm_diffusers.audio.io import check_audio_suffix, replacing, slug, write_audio
+from audiolcm_diffusers.audio.io import check_audio_suffix, slug, write_audio
+from audiolcm_diffusers.files import replacing
 from audiolcm_diffusers.trainer import option, parse_config
 from music.captions import caption
 from music.composing import compose

@@ -15,9 +15,9 @@ import copy
 import torch
 from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 
-from audiolcm_diffusers.audio.io import replacing
 from audiolcm_diffusers.consistency import guidance_embedding, update_ema
 from audiolcm_diffusers.distillation import SolverSchedule, consistency_prediction, distillation_loss, draw_step
+from audiolcm_diffusers.files import replacing
 from audiolcm_diffusers.paths import align, training_target
 
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from audiolcm_diffusers.audio.io import replacing
 from audiolcm_diffusers.data.captioned_audio import (
     SILENCE,
     clip_mels,
@@ -29,6 +28,7 @@ from audiolcm_diffusers.data.captioned_audio import (
 )
 from audiolcm_diffusers.data.captions import happens
 from audiolcm_diffusers.evaluation.sound_classifier import judge_input, judge_probabilities, make_judge
+from audiolcm_diffusers.files import replacing
 from audiolcm_diffusers.trainer import CropRunConfig, TrainingRun, option, parse_config
 
 

@@ -20,10 +20,10 @@ import torch
 import torch.nn.functional as F
 from transformers import T5Config, T5EncoderModel
 
-from audiolcm_diffusers.audio.io import replacing
 from audiolcm_diffusers.data.captioned_audio import read_metadata
 from audiolcm_diffusers.data.captions import Wordings
 from audiolcm_diffusers.data.wordnet import everyday_words, read_wordnet
+from audiolcm_diffusers.files import replacing
 from audiolcm_diffusers.pipelines.prompt_events import EVENT_ORDERS, structured_caption
 from audiolcm_diffusers.trainer import (
     PhraseDrawer,

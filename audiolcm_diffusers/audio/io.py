@@ -4,14 +4,14 @@
 import importlib.util
 import io
 import math
-import os
 import re
-import tempfile
 import unicodedata
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
+
+from ..files import replacing
 
 
 RESAMPLERS = ("scipy", "soxr")
@@ -175,31 +175,3 @@ def slug(prompt):
     r"""A file name for a prompt, without suffix: lower-case letters and digits, joined by hyphens."""
     text = unicodedata.normalize("NFKC", prompt).lower()
     return re.sub(r"[\W_]+", "-", text).strip("-")[:MAX_SLUG_LENGTH].rstrip("-") or "sound"
-
-
-@contextmanager
-def replacing(path):
-    r"""
-    Write a file under a temporary name in the same folder, and give it its own name once it is whole.
-
-    Args:
-        path (`str` or `Path`): The file. Its folder exists.
-
-    Yields:
-        `Path`: Where to write, with the suffix of `path`. After an error in the block it is removed, and what was at
-        `path` before stays as it was.
-    """
-    path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:32]}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        # mkstemp makes private files; what is written here is as readable as other files of its owner.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw, ImageFont
 
-from .io import replacing
+from ..files import replacing
 from .mel import LOG_FLOOR, log_mel_spectrogram
 
 

@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ..audio import mel
-from ..audio.io import replacing
+from ..files import replacing
 from .captions import draw_example, happens
 from .latents import LatentBatch
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..audio.io import replacing
 from ..data.captioned_audio import unit
 from ..data.latent_cache import digest
+from ..files import replacing
 from .protocol import SAMPLING_RATE, software_versions
 
 

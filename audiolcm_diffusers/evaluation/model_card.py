@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from ..audio.io import replacing
+from ..files import replacing
 from ..writable import check_replaceable
 from .report import TITLES
 

@@ -1,7 +1,7 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Results for people: a table, and pictures of metrics against steps."""
 
-from ..audio.io import replacing
+from ..files import replacing
 
 
 TITLES = {

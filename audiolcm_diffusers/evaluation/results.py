@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..audio.io import replacing, slug
+from ..audio.io import slug
+from ..files import replacing
 from .files import (
     AUDIO,
     EVALUATION_FILES,

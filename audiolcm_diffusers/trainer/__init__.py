@@ -4,8 +4,8 @@ What the training scripts share and the paper would not print. A script's loop t
 
 - What a script is told: `options` (how), `data_options`, `run_options`, `lora`.
 - What it starts from: `loading`, and text in `prompts`, `tokenizer`, and for a text encoder `phrases`, `sentences`.
-- What a run consists of: `run`, and its parts `launch`, `optimizers`, `averages`, `adversarial`, `checkpoints`,
-  `stopping`, `tracking`, `log`, `validation`.
+- What a run consists of: `run`, and its parts `launch`, `optimizers`, `averages`, `adversarial`, `checkpoints`
+  (`checkpoint_manifest`, `checkpoint_states`), `stopping`, `tracking`, `log`, `validation`.
 - What it leaves: `saving`, `cards`.
 
 What a script needs is imported from here, when it is first used.
@@ -17,7 +17,6 @@ from ..lazy import lazy_names
 
 
 if TYPE_CHECKING:
-    from .checkpoints import save_folder
     from .data_options import DataConfig, ExampleConfig, load_clips_and_report
     from .loading import load_text_encoder, load_vocoder, saved_config
     from .log import NO_LOSSES
@@ -64,7 +63,7 @@ _NAMES = {
     "options_of_file": ".options",
     "parse_config": ".options",
     "prompt_of": ".prompts",
-    "save_folder": ".checkpoints",
+    "save_folder": "..files",
     "saved_config": ".loading",
     "text_parts": ".prompts",
     "tokenize_prompts": ".prompts",

@@ -19,11 +19,15 @@ class Averages:
 
     Args:
         accelerator (`Accelerator`): The run's.
+
+    Attributes:
+        checkpointed (`list[CheckpointedAverage]`): The averages as checkpoints hold them.
     """
 
     def __init__(self, accelerator):
         self.accelerator = accelerator
         self._followed = {}  # for each average: the network, the names of its trained weights, the rate if it has one
+        self.checkpointed = []
         self._whole = {}  # under FSDP, for each average: a network that is not sharded, to save it from
 
     def add(self, model, decay=None):
@@ -58,7 +62,7 @@ class Averages:
             # No backward pass follows, after which the outermost weights would be sharded again.
             average.set_reshard_after_forward(True)
         self._followed[average] = (model, trained, decay)
-        self.accelerator.register_for_checkpointing(CheckpointedAverage(self.accelerator, average))
+        self.checkpointed.append(CheckpointedAverage(self.accelerator, average))
         return average
 
     def update(self, step, ema_decay):
@@ -96,7 +100,7 @@ class Averages:
 
 class CheckpointedAverage:
     r"""
-    A network in the form in which accelerate saves and loads it: its weights in one piece, wherever they lie.
+    A network in the form in which a checkpoint holds it: its weights in one piece, wherever they lie.
 
     Args:
         accelerator (`Accelerator`): The run's.

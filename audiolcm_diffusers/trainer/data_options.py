@@ -6,11 +6,12 @@ import hashlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from ..audio.io import check_resampler, replacing
+from ..audio.io import check_resampler
 from ..audio.mel import HOP_LENGTH
 from ..data.captioned_audio import load_clips
 from ..data.captions import ExampleDrawer, Wordings
 from ..data.hub_dataset import HubDataset
+from ..files import replacing
 from .options import option
 
 

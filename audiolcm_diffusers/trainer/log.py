@@ -5,7 +5,7 @@ import json
 import math
 from pathlib import Path
 
-from ..audio.io import replacing
+from ..files import replacing
 
 
 LOG = "log.jsonl"

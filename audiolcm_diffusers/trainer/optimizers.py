@@ -40,19 +40,33 @@ class Schedules:
 
     def add(self, optimizer, first_step=0):
         r"""
-        Let an optimizer's rate begin at `first_step`.
-
-        Returns:
-            `torch.optim.lr_scheduler.LambdaLR`: The schedule, which belongs in checkpoints.
+        Let an optimizer's rate begin at `first_step`. What the optimizer was made with counts in a resumed run, too,
+        see [`~Schedules.go_to`].
         """
+        given = [
+            {name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups
+        ]
         schedule = get_scheduler(
             "cosine",
             optimizer,
             num_warmup_steps=self.warmup_steps,
             num_training_steps=max(1, self.max_train_steps - first_step),
         )
-        self._schedules.append((schedule, first_step))
-        return schedule
+        self._schedules.append((schedule, first_step, given))
+
+    def go_to(self, step):
+        r"""
+        Take up the rates after a step. An optimizer's state was loaded with the rates, and all other options, of the
+        run that saved it; those of this run are put back.
+        """
+        for schedule, first_step, given in self._schedules:
+            schedule.last_epoch = max(0, step - first_step)
+            rates = [
+                base * factor(schedule.last_epoch) for base, factor in zip(schedule.base_lrs, schedule.lr_lambdas)
+            ]
+            for group, options, base, rate in zip(schedule.optimizer.param_groups, given, schedule.base_lrs, rates):
+                group.update(options, lr=rate, initial_lr=base)
+            schedule._last_lr = rates
 
     @property
     def learning_rate(self):
@@ -61,6 +75,6 @@ class Schedules:
 
     def advance(self, step):
         r"""Count the step, which has just ended, for those that have begun before it."""
-        for schedule, first_step in self._schedules:
+        for schedule, first_step, _ in self._schedules:
             if step > first_step:
                 schedule.step()

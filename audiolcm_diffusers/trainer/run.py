@@ -3,6 +3,7 @@
 
 import json
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import torch
 from accelerate.utils import set_seed
 from diffusers import DiffusionPipeline
 
+from ..files import clean_leftovers, locked, replacing
 from . import adversarial
 from .averages import Averages
 from .cards import adapter_usage, model_card, model_usage
-from .checkpoints import checkpoint_to_resume, load_checkpoint, refuse_another_run, save_checkpoint
+from .checkpoint_manifest import read_manifest, refuse_changed_options
+from .checkpoints import checkpoint_to_resume, load_checkpoint, refuse_another_run, save_checkpoint, set_aside
 from .data_options import load_clips_and_report
 from .launch import start_accelerator
 from .log import RunLog, log_line
@@ -93,12 +96,20 @@ class TrainingRun:
         self._stop = StopRequest(self.accelerator)
         # Refused before any rank creates the folder.
         self.accelerator.wait_for_everyone()
+        self._held = ExitStack()
         if self.accelerator.is_main_process:
-            self.output_dir.mkdir(parents=True, exist_ok=True)
-            (self.output_dir / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n")
+            self._held.enter_context(locked(self.output_dir, "Another run"))
+            clean_leftovers(self.output_dir)
+            # What a run is resumed with is written once it is known to go on.
+            if config.resume_from_checkpoint is None:
+                self._write_config()
         # Trackers know numbers and text.
         options = {name: str(value) if value is None else value for name, value in asdict(config).items()}
         self.accelerator.init_trackers("audiolcm", config=options)
+
+    def _write_config(self):
+        with replacing(self.output_dir / "config.json") as temporary:
+            temporary.write_text(json.dumps(asdict(self.config), indent=2) + "\n")
 
     def load_clips(self, sampling_rate=16000):
         r"""Read the dataset, see [`~audiolcm_diffusers.trainer.load_clips_and_report`]."""
@@ -113,7 +124,7 @@ class TrainingRun:
         """
         rate = learning_rate or self.config.learning_rate
         optimizer = adamw(parameters, rate, betas, weight_decay, with_8_bits=self.config.use_8bit_adam)
-        self.accelerator.register_for_checkpointing(self._schedules.add(optimizer, first_step))
+        self._schedules.add(optimizer, first_step)
         return optimizer
 
     def averaged(self, model, decay=None):
@@ -128,14 +139,28 @@ class TrainingRun:
         return self._averages.whole(average)
 
     def resume(self):
-        r"""Load the checkpoint that the options name; called once everything is prepared."""
+        r"""
+        Load the checkpoint that the options name; called once everything is prepared.
+
+        Raises:
+            ValueError:
+                If there is no such checkpoint, it is damaged, or it is of a run that trained something else. Nothing
+                has changed on the disk then.
+        """
         if self.config.resume_from_checkpoint is None:
             return
         folder = checkpoint_to_resume(self.config.resume_from_checkpoint, self.output_dir)
         if folder is not None:
-            self.step = load_checkpoint(self.accelerator, folder)
+            allowed = self.config.resume_with_changed or ()
+            refuse_changed_options(folder, read_manifest(folder)["options"], asdict(self.config), allowed)
+            self.step = load_checkpoint(self.accelerator, folder, self._averages.checkpointed)
+            self._schedules.go_to(self.step)
+        # No process may still be reading what is moved.
+        self.accelerator.wait_for_everyone()
         if self.accelerator.is_main_process:
+            set_aside(self.output_dir, self.step)
             self._log.forget_beyond(self.step)
+            self._write_config()
 
     def step_generator(self):
         r"""Random numbers of the current step: a function of seed and step alone, so that resuming repeats them."""
@@ -191,6 +216,7 @@ class TrainingRun:
         if due.validates and self.validation_pipeline is not None:
             self._validate()
         if stops and not due.ends:
+            self._held.close()
             self._stop.let_go()
             raise SystemExit(143)
 
@@ -226,7 +252,14 @@ class TrainingRun:
 
     def save_checkpoint(self):
         r"""Write `checkpoint-<step>`, see [`~audiolcm_diffusers.trainer.checkpoints.save_checkpoint`]."""
-        save_checkpoint(self.accelerator, self.output_dir, self.step, self.config.checkpoints_total_limit)
+        save_checkpoint(
+            self.accelerator,
+            self.output_dir,
+            self.step,
+            self.config.checkpoints_total_limit,
+            self._averages.checkpointed,
+            asdict(self.config),
+        )
 
     def save_model(self, model, *beside):
         r"""
@@ -275,4 +308,5 @@ class TrainingRun:
             if self.config.push_to_hub:
                 upload(self.output_dir / "model", name)
         self.accelerator.end_training()
+        self._held.close()
         self._stop.let_go()

@@ -45,6 +45,9 @@ class RunConfig(DataConfig):
     checkpointing_steps: int = option(500, "Steps between checkpoints.")
     checkpoints_total_limit: int = option(2, "Checkpoints kept.")
     resume_from_checkpoint: str | None = option(None, '"latest" or the path of a `checkpoint-<step>` folder.')
+    resume_with_changed: list[str] | None = option(
+        None, "Options that may differ from those that the checkpoint was trained with, such as data_dir after a move."
+    )
     logging_steps: int = option(20, "Steps between lines of the log.")
     use_8bit_adam: bool = option(False, "AdamW with a state of 8 bits; needs bitsandbytes.")
     push_to_hub: bool = option(False, "Upload the trained model, with its card, to the Hub at the end.")

@@ -5,8 +5,8 @@ import shutil
 
 from huggingface_hub import create_repo, upload_folder
 
+from ..files import save_folder
 from ..pipelines.pipeline_audiolcm import AudioLCMPipeline
-from .checkpoints import save_folder
 
 
 def save_with_card(save, card, samples, folder):

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer
 
-from ..audio.io import replacing
 from ..data.latent_cache import module_fingerprint
+from ..files import replacing
 
 
 class SentenceEncoder:

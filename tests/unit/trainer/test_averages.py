@@ -1,8 +1,10 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from audiolcm_diffusers.trainer.averages import Averages, average_decay
+from audiolcm_diffusers.trainer.checkpoints import load_checkpoint, save_checkpoint
 
 
 def test_early_weights_do_not_linger():
@@ -41,13 +43,13 @@ def test_an_average_is_frozen_and_shares_what_is_frozen_in_its_model(accelerator
 def test_averages_lie_in_checkpoints_in_the_order_in_which_they_were_made(accelerator, tmp_path):
     averages, models = Averages(accelerator), [linear(1.0), linear(2.0)]
     kept = [averages.add(model) for model in models]
-    accelerator.save_state(str(tmp_path / "state"))
+    save_checkpoint(accelerator, tmp_path, 3, keep=1, averages=averages.checkpointed)
     for index, weight in enumerate((1.0, 2.0)):
-        state = torch.load(tmp_path / f"state/custom_checkpoint_{index}.pkl")
+        state = load_file(tmp_path / f"checkpoint-3/average_{index}.safetensors")
         assert state.keys() == {"weight"} and state["weight"].item() == weight
     with torch.no_grad():
         kept[1].weight.zero_()
-    accelerator.load_state(str(tmp_path / "state"))
+    load_checkpoint(accelerator, tmp_path / "checkpoint-3", averages.checkpointed)
     assert kept[1].weight.item() == 2.0
 
 

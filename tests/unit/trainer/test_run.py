@@ -2,6 +2,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -138,7 +140,12 @@ def test_the_average_follows_its_own_rate(make_options):
 
 def test_without_trackers_there_is_the_log_alone(make_options, tmp_path):
     train(make_options(max_train_steps=1, report_to="none"))
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["checkpoint-1", "config.json", "log.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        ".lock",
+        "checkpoint-1",
+        "config.json",
+        "log.jsonl",
+    ]
 
 
 def test_fsdp_that_would_not_be_one_is_refused(make_options, monkeypatch):
@@ -154,10 +161,53 @@ def test_accumulation_by_the_launcher_is_refused(make_options, tmp_path, monkeyp
     assert not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_of_shards_is_not_mistaken_for_one(make_options, tmp_path):
-    (tmp_path / "run" / "checkpoint-4" / "pytorch_model_fsdp_0").mkdir(parents=True)
-    with pytest.raises(ValueError, match="saved without FSDP, got .*checkpoint-4"):
-        train(make_options(resume_from_checkpoint="latest"))
+def test_a_resumed_run_goes_on_at_its_own_rate(make_options, tmp_path):
+    options = {"warmup_steps": 2, "checkpointing_steps": 2, "max_train_steps": 4}
+    train(make_options(**options, learning_rate=0.1))
+    resume = {"resume_from_checkpoint": str(tmp_path / "run/checkpoint-2")}
+    train(make_options(**options, **resume, learning_rate=0.5))
+    lines = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    # As above, of 0.1 before the checkpoint and of 0.5 after it.
+    assert [line["lr"] for line in lines] == [0.0, 0.05, 0.5, 0.25]
+    assert json.loads((tmp_path / "run/config.json").read_text())["learning_rate"] == 0.5
+
+
+def test_a_resume_that_fails_changes_nothing(make_options, tmp_path):
+    train(make_options(max_train_steps=4, report_to="none", checkpointing_steps=2))
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="was trained with seed=0, got 1"):
+        train(
+            make_options(
+                max_train_steps=4, report_to="none", seed=1, resume_from_checkpoint=str(tmp_path / "run/checkpoint-2")
+            )
+        )
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+
+
+def test_going_back_leaves_what_was_beyond_aside(make_options, tmp_path):
+    options = {"checkpointing_steps": 2, "checkpoints_total_limit": 3, "max_train_steps": 6}
+    train(make_options(**options))
+    resumed = make_options(
+        **{**options, "max_train_steps": 4}, resume_from_checkpoint=str(tmp_path / "run/checkpoint-2")
+    )
+    train(resumed)
+    assert sorted(checkpoint_names(tmp_path / "run")) == ["checkpoint-2", "checkpoint-4"]
+    assert sorted(path.name for path in (tmp_path / "run/superseded").iterdir()) == ["checkpoint-4", "checkpoint-6"]
+
+
+def test_two_runs_do_not_share_a_folder(make_options, tmp_path):
+    code = (
+        "import sys, time; from audiolcm_diffusers.files import locked\n"
+        "with locked(sys.argv[1], 'It'): print('locked', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        with pytest.raises(ValueError, match="Another run is writing into '.*run': wait for its end"):
+            train(make_options(max_train_steps=1))
+        # However a process ends, its lock ends with it.
+        other.kill()
+        other.wait()
+        train(make_options(max_train_steps=1))
 
 
 def test_what_is_due_after_a_step(make_options):
