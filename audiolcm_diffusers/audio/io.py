@@ -4,6 +4,7 @@
 import importlib.util
 import io
 import math
+import os
 import re
 import unicodedata
 from contextlib import nullcontext

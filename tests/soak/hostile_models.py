@@ -111,7 +111,7 @@ def hostile_code(model, material, folder):
     """Files that would run code, wherever files are read."""
     tally = Tally("files that run code")
     folder.mkdir(parents=True)
-    evil = f"{RUN_CODE}\nclass Evil:\n    @classmethod\n    def from_pretrained(cls, *args, **kwargs):\n        return cls()\n"
+    evil = f"{RUN_CODE}\nclass Evil:\n    from_pretrained = classmethod(lambda cls, *args, **kwargs: cls())\n"
     auto_map = dict.fromkeys(("AutoConfig", "AutoModel", "AutoTokenizer", "AutoFeatureExtractor"), "evil.Evil")
 
     def change_json(path, **values):
