@@ -20,6 +20,7 @@ from .arguments import (
     read_changes,
 )
 from .base import AudioLCMPipelineBase
+from .finite import check_finite
 from .in_use import one_call_at_a_time
 from .prompts import PromptText
 from .schedules import check_eta, check_steps, scale_model_input, set_timesteps, step_arguments
@@ -290,6 +291,10 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         timesteps = set_timesteps(self.scheduler, num_inference_steps, original_inference_steps, timesteps, device)
         self._num_timesteps = len(timesteps)
         embeds = text.encode(self._text_streams, num_waveforms_per_prompt, device)
+        # Not where training encodes, too: to look at values waits for the device.
+        for encoded in embeds:
+            if encoded is not None:
+                check_finite(encoded, "The text encoders gave embeddings that are expected")
         masks = [
             None if mask is None else mask.to(device).repeat_interleave(num_waveforms_per_prompt, dim=0)
             for mask in (prompt_attention_mask, negative_prompt_attention_mask)

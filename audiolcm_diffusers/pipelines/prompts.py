@@ -147,7 +147,6 @@ class PromptText:
         for captions, embeds in pairs:
             if captions is not None:
                 embeds = captions.encode(streams, device)
-                check_finite(embeds, "The text encoders gave embeddings that are expected")
             encoded.append(
                 None if embeds is None else embeds.to(device).repeat_interleave(num_waveforms_per_prompt, dim=0)
             )
