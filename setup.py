@@ -36,6 +36,7 @@ setup(
         "torch>=2.6",
         "transformers>=5.0",
         "accelerate>=1.0",
+        "filelock",
         "safetensors",
         "scipy",
         "soundfile",

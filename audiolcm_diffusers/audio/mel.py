@@ -81,7 +81,7 @@ def log_mel_spectrogram(
         )
     waveform = waveform.float().clamp(-1.0, 1.0)
     waveform = F.pad(waveform[:, None], (padding, padding), mode="reflect")[:, 0]
-    window = torch.hann_window(win_length, device=waveform.device)
+    window = torch.hann_window(win_length, device=waveform.device, dtype=torch.float32)
     spectrum = torch.stft(
         waveform, n_fft, hop_length=hop_length, win_length=win_length, window=window, center=False, return_complex=True
     )

@@ -4,18 +4,22 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 
+from ..audio.levels import limit_peaks
 from ..audio.mel import HOP_LENGTH, check_mel, mel_filters
+from ..audio.overlap import overlap_add
+from .full_precision import without_autocast
 
 
 # Below every magnitude that a log-mel spectrogram tells from silence.
 _TINY = 1e-9
 
-# Sounds that would leave [-1, 1] are scaled to this peak: full scale itself reads as clipping.
-PEAK = 0.999
+# Frames after which the phases that a sound starts from repeat: more than a minute at 62.5 frames a second.
+_DRAWN_FRAMES = 4096
+# Random numbers in [0, 1) are multiples of this.
+_STEP = 2.0**-24
 
 
 class GriffinLimVocoder(ModelMixin, ConfigMixin):
@@ -76,11 +80,39 @@ class GriffinLimVocoder(ModelMixin, ConfigMixin):
             )
         if not 0 <= momentum < 1:
             raise ValueError(f"Expected 0 <= momentum < 1, got {momentum}.")
-        # Saved, though it could be computed: a model of diffusers has a file, a device and a dtype.
-        self.register_buffer(
-            "filters", mel_filters(sampling_rate, n_fft, in_channels, min_frequency, max_frequency).clone()
-        )
+        # Saved, though they could be computed, and a parameter, though nothing learns them: a model of diffusers has a
+        # file, a device and a dtype, and what moves models from device to device looks at their parameters.
+        filters = mel_filters(sampling_rate, n_fft, in_channels, min_frequency, max_frequency)
+        self.filters = torch.nn.Parameter(filters.clone(), requires_grad=False)
         self.hop_length = hop_length
+        # By frames first, on the CPU: a longer sound begins as a shorter one does, on any device. Whole numbers are
+        # what no dtype rounds.
+        generator = torch.Generator("cpu").manual_seed(0)
+        turns = torch.rand(_DRAWN_FRAMES, n_fft // 2 + 1, generator=generator, device="cpu", dtype=torch.float32)
+        self.register_buffer("turns", (turns / _STEP).to(torch.int32), persistent=False)
+        for name, values in self._constants().items():
+            self.register_buffer(name, values, persistent=False)
+
+    def _constants(self):
+        """What follows from the options, in float32 on the CPU."""
+        config = self.config
+        filters = mel_filters(
+            config.sampling_rate, config.n_fft, config.in_channels, config.min_frequency, config.max_frequency
+        )
+        return {
+            "bands": filters.clone(),
+            "inverse": torch.linalg.pinv(filters),
+            # What a bin is scaled with is an average over its bands; a bin in none of them is silent.
+            "share": filters / filters.sum(dim=0).clamp(min=_TINY),
+            "window": torch.hann_window(config.n_fft, device="cpu", dtype=torch.float32),
+        }
+
+    def _apply(self, fn, recurse=True):
+        super()._apply(fn, recurse)
+        # Computed in float32 whatever the dtype: what was cast is made anew.
+        for name, values in self._constants().items():
+            setattr(self, name, values.to(self.filters.device))
+        return self
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
         r"""
@@ -90,43 +122,33 @@ class GriffinLimVocoder(ModelMixin, ConfigMixin):
             mel (`torch.Tensor` of shape `(batch_size, in_channels, frames)`): Log10-mel spectrogram.
 
         Returns:
-            `torch.Tensor` of shape `(batch_size, frames * hop_length)`: Waveforms in `(-1, 1)`, float32. A sound
-            that would be louder is scaled as a whole.
+            `torch.Tensor` of shape `(batch_size, frames * hop_length)`: Waveforms in `(-1, 1)`, float32, lowered
+            where they would be louder (see [`~audiolcm_diffusers.audio.levels.limit_peaks`]).
 
         Raises:
             ValueError: If `mel` is not of the shape above or has no frames.
         """
         check_mel(mel, self.config.in_channels)
         # Phases do not survive half precision, and complex numbers have none on every device.
-        with torch.autocast(mel.device.type, enabled=False):
+        with without_autocast(mel):
             return self._waveforms(mel.float())
 
     def _waveforms(self, mel):
         n_fft, hop_length = self.config.n_fft, self.hop_length
-        filters = self.filters.float()
+        filters, share, window = self.bands, self.share, self.window
         wanted = 10.0**mel
         num_frames = mel.shape[-1]
 
-        # By frames first, on the CPU: a longer sound begins as a shorter one does, on any device.
-        generator = torch.Generator("cpu").manual_seed(0)
-        phases = torch.rand(num_frames, filters.shape[1], generator=generator, device="cpu").T.to(mel.device)
-        phases = phases * (2 * math.pi)
-        spectrum = torch.polar((torch.linalg.pinv(filters) @ wanted).clamp(min=0.0), phases.expand(len(mel), -1, -1))
-
-        window = torch.hann_window(n_fft, device=mel.device)
-        length = (num_frames - 1) * hop_length + n_fft
-
-        def overlap_add(frames):
-            return F.fold(frames, (1, length), (1, n_fft), stride=(1, hop_length))[:, 0, 0]
+        turns = self.turns[torch.arange(num_frames, device=mel.device) % _DRAWN_FRAMES].T.float() * _STEP
+        phases = turns * (2 * math.pi)
+        spectrum = torch.polar((self.inverse @ wanted).clamp(min=0.0), phases.expand(mel.shape[0], -1, -1))
 
         # The window is 0 at its ends, where the first and the last frame are alone; these samples are cut off below.
-        weight = overlap_add(window.square()[None, :, None].expand(1, -1, num_frames)).clamp(min=_TINY)
+        weight = overlap_add(window.square().expand(num_frames, -1), hop_length).clamp(min=_TINY)
 
         def waveform_of(spectrum):
-            return overlap_add(torch.fft.irfft(spectrum, dim=1) * window[:, None]) / weight
+            return overlap_add(torch.fft.irfft(spectrum, dim=1).mT * window, hop_length) / weight
 
-        # What a bin is scaled with is an average over its bands; a bin in none of them is silent.
-        share = filters / filters.sum(dim=0).clamp(min=_TINY)
         before = 0.0
         for _ in range(self.config.num_iterations):
             found = torch.stft(
@@ -139,5 +161,4 @@ class GriffinLimVocoder(ModelMixin, ConfigMixin):
             before = found
 
         padding = (n_fft - hop_length) // 2
-        waveform = waveform_of(spectrum)[:, padding : length - padding]
-        return waveform * (PEAK / waveform.abs().amax(dim=1, keepdim=True).clamp(min=PEAK))
+        return limit_peaks(waveform_of(spectrum)[:, padding : padding + num_frames * hop_length], hop_length)

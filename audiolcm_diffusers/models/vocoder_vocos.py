@@ -9,9 +9,11 @@ import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 
+from ..audio.levels import limit_peaks
 from ..audio.mel import HOP_LENGTH, LOG_FLOOR, check_mel, mel_filters
+from ..audio.overlap import overlap_add
+from .full_precision import without_autocast
 from .gradient_checkpointing import run_block
-from .vocoder_griffin_lim import PEAK
 
 
 class ConvNeXtBlock1D(nn.Module):
@@ -56,17 +58,10 @@ def waveform_of_frames(frames, window, hop_length):
             which the transform had from padding, are left out.
     """
     num_frames, n_fft = frames.shape[1:]
-    num_hops = n_fft // hop_length
-
-    def add_up(pieces):
-        # The hops of each frame side by side, each moved to its place: a sum of a few tensors is faster than `fold`.
-        pieces = pieces.unflatten(-1, (num_hops, hop_length))
-        moved = (F.pad(pieces[..., hop, :], (0, 0, hop, num_hops - 1 - hop)) for hop in range(num_hops))
-        return sum(moved).flatten(-2)
-
     padding = (n_fft - hop_length) // 2
     kept = slice(padding, padding + num_frames * hop_length)
-    return add_up(frames * window)[..., kept] / add_up(window.square().expand(num_frames, -1))[kept]
+    weight = overlap_add(window.square().expand(num_frames, -1), hop_length)
+    return overlap_add(frames * window, hop_length)[..., kept] / weight[kept]
 
 
 class VocosVocoder(ModelMixin, ConfigMixin):
@@ -175,7 +170,8 @@ class VocosVocoder(ModelMixin, ConfigMixin):
 
         Returns:
             `torch.Tensor` of shape `(batch_size, frames * hop_length)`:
-                Waveforms in `(-1, 1)`, float32. A sound that would be louder is scaled as a whole.
+                Waveforms in `(-1, 1)`, float32, lowered where they would be louder (see
+                [`~audiolcm_diffusers.audio.levels.limit_peaks`]).
 
         Raises:
             ValueError: If `mel` is not of the shape above or has no frames.
@@ -191,9 +187,9 @@ class VocosVocoder(ModelMixin, ConfigMixin):
     def _waveforms(self, log_magnitudes, phases):
         """Waveforms of spectra `(batch_size, frames, n_fft // 2 + 1)` whose phases count from the frames' middles."""
         n_fft = self.config.n_fft
-        with torch.autocast(phases.device.type, enabled=False):
+        with without_autocast(phases):
             magnitudes = log_magnitudes.clamp(max=math.log(n_fft / 2)).exp()
             spectra = torch.complex(magnitudes * phases.cos(), magnitudes * phases.sin())
             frames = torch.fft.irfft(spectra, n_fft).roll(n_fft // 2, dims=-1)
-            waveforms = waveform_of_frames(frames, torch.hann_window(n_fft, device=phases.device), self.hop_length)
-            return waveforms * (PEAK / waveforms.abs().amax(dim=1, keepdim=True).clamp(min=PEAK))
+            window = torch.hann_window(n_fft, device=phases.device, dtype=torch.float32)
+            return limit_peaks(waveform_of_frames(frames, window, self.hop_length), self.hop_length)

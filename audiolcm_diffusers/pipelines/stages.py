@@ -147,9 +147,7 @@ def fade_ends(waveforms: torch.Tensor, num_samples: int) -> torch.Tensor:
     num_samples = min(num_samples, waveforms.shape[-1] // 2)
     if num_samples == 0:
         return waveforms
-    # Sample n is raised to sin^2(pi n / 2N): the first is silent.
-    rise = torch.sin(torch.arange(num_samples, device=waveforms.device) * (math.pi / (2 * num_samples))) ** 2
-    gain = torch.ones(waveforms.shape[-1], device=waveforms.device)
-    gain[:num_samples] = rise
-    gain[len(gain) - num_samples :] = rise.flip(0)
-    return waveforms * gain
+    # Sample n is raised to sin^2(pi n / 2N), counted from the nearer end: the first and the last are silent.
+    samples = torch.arange(waveforms.shape[-1], device=waveforms.device)
+    from_end = torch.minimum(samples, samples.flip(0)).clamp(max=num_samples)
+    return waveforms * torch.sin(from_end.to(torch.float32) * (math.pi / (2 * num_samples))) ** 2

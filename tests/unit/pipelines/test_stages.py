@@ -41,3 +41,15 @@ class TestConditions:
         changed = Conditions(self.embeds, self.negative).changed({"latents": other, "prompt_embeds": other})
         assert changed.prompt_embeds is other
         assert changed.negative_prompt_embeds is self.negative
+
+
+def test_fades_can_be_exported_for_any_length():
+    class Faded(torch.nn.Module):
+        def forward(self, waveforms):
+            return fade_ends(waveforms, 4)
+
+    size = {1: torch.export.Dim("samples", min=2)}
+    exported = torch.export.export(Faded(), (torch.ones(1, 12),), dynamic_shapes=(size,)).module()
+    for samples in (5, 100):
+        waveforms = torch.randn(1, samples, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(exported(waveforms), fade_ends(waveforms, 4))
