@@ -13,9 +13,13 @@ from diffusers.utils.accelerate_utils import apply_forward_hook
 
 from ..audio.mel import check_mel
 from .gradient_checkpointing import run_block
+from .tiling import in_tiles
 
 
 NORM_EPS = 1e-6
+
+# A tile of 16 s, a quarter of which overlaps the next.
+TILE_NUM_FRAMES, TILE_STRIDE_NUM_FRAMES = 1024, 768
 
 
 class MelResnetBlock1D(nn.Module):
@@ -256,6 +260,7 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
     _supports_gradient_checkpointing = True
     _supports_group_offloading = True
     _no_split_modules = ["MelBlock1D", "MelMidBlock1D"]
+    _repeated_blocks = ["MelResnetBlock1D"]
 
     @register_to_config
     def __init__(
@@ -321,7 +326,58 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
         )
         self.quant_conv = nn.Conv1d(2 * z_channels, 2 * latent_channels, 1)
         self.post_quant_conv = nn.Conv1d(latent_channels, z_channels, 1)
-        self.use_slicing = False
+        self.use_slicing = self.use_tiling = False
+        self.tile_sample_min_num_frames, self.tile_sample_stride_num_frames = TILE_NUM_FRAMES, TILE_STRIDE_NUM_FRAMES
+
+    def enable_tiling(
+        self,
+        tile_sample_min_num_frames: int | None = None,
+        tile_sample_stride_num_frames: int | None = None,
+    ) -> None:
+        r"""
+        Encode and decode long sounds in tiles along time that overlap and are blended, in the memory of one tile.
+
+        Group norms and the attention in the middle see a tile instead of the whole sound, so that the result is near
+        to that of the whole, and not equal. A sound that fits one tile is not changed.
+
+        Args:
+            tile_sample_min_num_frames (`int`, *optional*): Mel frames of a tile; 1024, which are 16 s, if never given.
+            tile_sample_stride_num_frames (`int`, *optional*):
+                Mel frames from a tile's beginning to the next one's, from half a tile to less than one; 768 if never
+                given.
+
+        Raises:
+            ValueError: If a length is no multiple of `temporal_compression_ratio`, or the stride does not fit the
+                tile.
+        """
+        tile = self.tile_sample_min_num_frames if tile_sample_min_num_frames is None else tile_sample_min_num_frames
+        stride = self.tile_sample_stride_num_frames
+        stride = stride if tile_sample_stride_num_frames is None else tile_sample_stride_num_frames
+        for name, size in (("tile_sample_min_num_frames", tile), ("tile_sample_stride_num_frames", stride)):
+            if not isinstance(size, int) or size < 1 or size % self.temporal_compression_ratio:
+                raise ValueError(
+                    f"Expected `{name}` to be a positive multiple of {self.temporal_compression_ratio}, got {size!r}."
+                )
+        if not tile <= 2 * stride < 2 * tile:
+            raise ValueError(
+                "Expected `tile_sample_stride_num_frames` from half of `tile_sample_min_num_frames` to less than all "
+                f"of it, got {stride} of {tile}."
+            )
+        self.tile_sample_min_num_frames, self.tile_sample_stride_num_frames = tile, stride
+        self.use_tiling = True
+
+    def _mapped(self, function, inputs, frames_each):
+        """A function of a whole batch, of slices of it, of tiles, or of tiles of slices."""
+        if self.use_tiling:
+            tile = self.tile_sample_min_num_frames // frames_each
+            whole, stride = function, self.tile_sample_stride_num_frames // frames_each
+
+            def function(part):
+                return in_tiles(whole, part, tile, stride)
+
+        if self.use_slicing and inputs.shape[0] > 1:
+            return torch.cat([function(part) for part in inputs.split(1)])
+        return function(inputs)
 
     @property
     def temporal_compression_ratio(self):
@@ -329,10 +385,6 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
         return 2 ** len(self.config.downsample_levels)
 
     def _encode(self, mel):
-        missing = -mel.shape[-1] % self.temporal_compression_ratio
-        if missing:
-            # The last frame is repeated: zeros would be a loud sound on a log scale.
-            mel = F.pad(mel, (0, missing), mode="replicate")
         return self.quant_conv(self.encoder(mel))
 
     @apply_forward_hook
@@ -355,11 +407,11 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
             ValueError: If `x` is not of the shape above or has no frames.
         """
         check_mel(x, self.config.in_channels)
-        if self.use_slicing and x.shape[0] > 1:
-            moments = torch.cat([self._encode(part) for part in x.split(1)])
-        else:
-            moments = self._encode(x)
-        posterior = DiagonalGaussianDistribution(moments)
+        missing = -x.shape[-1] % self.temporal_compression_ratio
+        if missing:
+            # The last frame is repeated: zeros would be a loud sound on a log scale.
+            x = F.pad(x, (0, missing), mode="replicate")
+        posterior = DiagonalGaussianDistribution(self._mapped(self._encode, x, 1))
         if not return_dict:
             return (posterior,)
         return AutoencoderKLOutput(latent_dist=posterior)
@@ -389,10 +441,7 @@ class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, ConfigMixin):
                 f"Expected latents of shape (batch_size, {self.config.latent_channels}, latent_frames), "
                 f"got {tuple(z.shape)}."
             )
-        if self.use_slicing and z.shape[0] > 1:
-            mel = torch.cat([self._decode(part) for part in z.split(1)])
-        else:
-            mel = self._decode(z)
+        mel = self._mapped(self._decode, z, self.temporal_compression_ratio)
         if not return_dict:
             return (mel,)
         return DecoderOutput(sample=mel)

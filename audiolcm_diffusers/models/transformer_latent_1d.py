@@ -106,7 +106,8 @@ class LatentTransformer1DModel(
             time_cond_proj_dim=self.config.time_cond_proj_dim,
         )
         timestep = expand_timestep(timestep, hidden_states.shape[0], hidden_states.device)
-        time_dtype = self.time_embedding.linear_1.weight.dtype
+        # Not of linear_1.weight, which is a method once the layer is quantized; it takes float32 then.
+        time_dtype = next((p.dtype for p in self.time_embedding.parameters()), torch.float32)
         temb = self.time_embedding(
             self.time_proj(timestep).to(time_dtype),
             None if timestep_cond is None else timestep_cond.to(time_dtype),

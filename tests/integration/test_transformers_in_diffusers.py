@@ -2,6 +2,7 @@
 """What diffusers offers for every transformer works on both of ours, and changes no number that it should not."""
 
 import copy
+import warnings
 
 import pytest
 import torch
@@ -165,6 +166,27 @@ def test_compiles_as_one_graph(make_transformer, inputs, relative_error):
     compiled = torch.compile(model, backend="eager", fullgraph=True)
     assert relative_error(run(compiled, inputs), expected) < 1e-5
     assert relative_error(run(compiled, inputs, encoder_attention_mask=None), unmasked) < 1e-5
+
+
+def test_two_sounds_export_for_any_number_and_length(make_transformer, inputs):
+    model = make_transformer()
+    sizes = {name: {0: torch.export.Dim("batch_size", min=1)} for name in inputs}
+    sizes["hidden_states"][2] = torch.export.Dim("frames", min=1, max=13)
+    exported = torch.export.export(model, (), inputs, dynamic_shapes=sizes).module()
+    for batch_size in (1, 3):
+        others = {name: values.repeat(2, *[1] * (values.ndim - 1))[:batch_size] for name, values in inputs.items()}
+        others["hidden_states"] = others["hidden_states"][..., :9]
+        torch.testing.assert_close(exported(**others).sample, model(**others).sample)
+
+
+def test_dynamic_quantization_is_near(make_transformer, inputs, relative_error):
+    model = make_transformer()
+    expected = run(model, inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        quantized = torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+    assert any("quantized" in type(module).__module__ for module in quantized.modules())
+    assert 0 < relative_error(run(quantized, inputs), expected) < 0.1
 
 
 def test_repeated_blocks_compile_once(make_transformer, inputs, relative_error):

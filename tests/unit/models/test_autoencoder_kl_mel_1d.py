@@ -73,6 +73,66 @@ def test_slicing_changes_nothing(make_vae, make_mel):
     torch.testing.assert_close(vae.decode(expected).sample, decoded)
 
 
+@torch.no_grad()
+def test_a_sound_that_fits_one_tile_is_not_changed(make_vae, make_mel):
+    vae, mel = make_vae(), make_mel(16)
+    expected = vae.encode(mel).latent_dist.mode()
+    decoded = vae.decode(expected).sample
+    vae.enable_tiling(16, 12)
+    assert torch.equal(vae.encode(mel).latent_dist.mode(), expected)
+    assert torch.equal(vae.decode(expected).sample, decoded)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("frames", [17, 20, 21, 47])
+def test_tiles_are_those_of_the_sound(make_vae, make_mel, frames):
+    """Each but for where it overlaps another, with slices or without."""
+    vae, mel = make_vae(), make_mel(frames)
+    padded = mel if frames % 2 == 0 else torch.cat([mel, mel[..., -1:]], dim=-1)
+    first, second = (vae.encode(padded[..., cut]).latent_dist.mode() for cut in (slice(16), slice(12, 28)))
+    vae.enable_tiling(16, 12)
+    vae.enable_slicing()
+    latents = vae.encode(mel).latent_dist.mode()
+    assert latents.shape[-1] == -(-frames // 2)
+    torch.testing.assert_close(latents[..., :6], first[..., :6])
+    share = torch.tensor([0.25, 0.75])
+    torch.testing.assert_close(latents[..., 6:8], (1 - share) * first[..., 6:] + share * second[..., :2])
+    if frames > 28:
+        torch.testing.assert_close(latents[..., 8:12], second[..., 2:6])
+    made = vae.decode(latents).sample
+    assert made.shape == (len(mel), 80, 2 * latents.shape[-1])
+    expected = vae.decode(latents[..., :8]).sample
+    torch.testing.assert_close(made[..., :12], expected[..., :12])
+    vae.disable_tiling()
+    assert not torch.equal(vae.encode(mel).latent_dist.mode(), latents)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        ((15, 12), "`tile_sample_min_num_frames` to be a positive multiple of 2, got 15"),
+        ((16, 0), "`tile_sample_stride_num_frames` to be a positive multiple of 2, got 0"),
+        ((16, 16), "got 16 of 16"),
+        ((16, 6), "got 6 of 16"),
+        (("16", 12), "got '16'"),
+    ],
+)
+def test_tiles_that_do_not_fit_are_refused(make_vae, lengths, message):
+    vae = make_vae()
+    with pytest.raises(ValueError, match=message):
+        vae.enable_tiling(*lengths)
+    assert not vae.use_tiling
+
+
+@torch.no_grad()
+def test_repeated_blocks_compile(make_vae, make_mel):
+    vae, mel = make_vae(), make_mel(8)
+    expected = vae(mel).sample
+    torch.compiler.reset()
+    vae.compile_repeated_blocks(backend="eager", fullgraph=True)
+    torch.testing.assert_close(vae(mel).sample, expected)
+
+
 def test_the_logarithm_of_the_variance_is_clamped(make_vae):
     vae = make_vae()
     with torch.no_grad():
