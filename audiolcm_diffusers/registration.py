@@ -75,13 +75,14 @@ def _add_single_file_models(single_file_model: ModuleType) -> None:
     for class_name, prefix in (
         ("ConcatTransformer1DModel", "concat_transformer"),
         ("LLaMATransformer1DModel", "llama_transformer"),
+        ("AutoencoderKLMel1D", "mel_vae"),
+        ("BigVGANVocoder", "bigvgan"),
     ):
         single_file_model.SINGLE_FILE_LOADABLE_CLASSES.setdefault(
             class_name,
             {
                 "checkpoint_mapping_fn": convert(f"{prefix}_weights"),
                 "config_mapping_fn": convert(f"{prefix}_config"),
-                "default_subfolder": "transformer",
             },
         )
 
@@ -103,7 +104,7 @@ _REGISTRATIONS: dict[str, tuple[Callable[[ModuleType], None], str]] = {
     ),
     "diffusers.loaders.single_file_model": (
         _add_single_file_models,
-        "`from_single_file` does not read published transformer weights",
+        "`from_single_file` does not read published weights",
     ),
 }
 

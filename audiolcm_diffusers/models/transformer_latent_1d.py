@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from diffusers.configuration_utils import ConfigMixin
 from diffusers.hooks._helpers import TransformerBlockMetadata, TransformerBlockRegistry
-from diffusers.loaders import FromOriginalModelMixin, PeftAdapterMixin
+from diffusers.loaders import PeftAdapterMixin
 from diffusers.models.attention import AttentionMixin
 from diffusers.models.cache_utils import CacheMixin
 from diffusers.models.embeddings import TimestepEmbedding, Timesteps
@@ -15,6 +15,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import apply_lora_scale
 from torch import nn
 
+from ..loaders.single_file import PublishedSingleFileMixin
 from .gradient_checkpointing import run_block
 from .transformer_inputs import check_transformer_inputs, expand_timestep
 
@@ -23,7 +24,7 @@ TIMESTEP_CHANNELS = 256
 
 
 class LatentTransformer1DModel(
-    ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin, FromOriginalModelMixin, CacheMixin
+    ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin, PublishedSingleFileMixin, CacheMixin
 ):
     r"""
     A transformer that predicts from noisy latents, a timestep and text.

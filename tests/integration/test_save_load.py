@@ -8,6 +8,7 @@ import sys
 import diffusers
 import pytest
 import torch
+import yaml
 from diffusers import AutoModel, AutoPipelineForText2Audio, DDIMScheduler, DiffusionPipeline
 from safetensors.torch import save_file
 
@@ -237,6 +238,74 @@ class TestSingleFile:
         model = model_class.from_single_file(str(file), original_config=config)
         with torch.no_grad():
             assert relative_error(model(*inputs).sample, expected) < 1e-5
+
+    @pytest.mark.parametrize("as_file", ["dictionary", "string", "path"])
+    def test_with_the_whole_published_config(self, published, relative_error, tmp_path, as_file):
+        """Nested as `audiolcm convert` reads it."""
+        model_class, weights, config, inputs, expected = published
+        whole = {"model": {"params": {"timesteps": 1000, "unet_config": {"target": "x.y", "params": dict(config)}}}}
+        file = tmp_path / "audiolcm.yaml"
+        file.write_text(yaml.safe_dump(whole))
+        original_config = {"dictionary": whole, "string": str(file), "path": file}[as_file]
+        model = model_class.from_single_file(dict(weights), original_config=original_config)
+        with torch.no_grad():
+            assert relative_error(model(*inputs).sample, expected) < 1e-5
+        with pytest.raises(ValueError, match=r"Expected model\.params\.unet_config\.params"):
+            model_class.from_single_file(dict(weights), original_config={"model": {"params": {}}})
+
+    def test_without_a_config_sizes_are_the_published_ones(self, make_concat_transformer, tmp_path):
+        """Read from the weights but for the heads, of which the published model has 8."""
+        weights, config = self.reference("concat_transformer")
+        model = ConcatTransformer1DModel.from_single_file(dict(weights))
+        assert model.config.num_attention_heads == 8 and model.config.num_layers == config["depth"]
+        make_concat_transformer().save_pretrained(tmp_path)
+        with pytest.raises(ValueError, match="neither `original_config`, the published configuration, nor `config`"):
+            ConcatTransformer1DModel.from_single_file(tmp_path / "diffusion_pytorch_model.safetensors")
+
+    @pytest.fixture(autouse=True)
+    def _references(self, load_weights):
+        self.reference = load_weights
+
+    @pytest.mark.parametrize("is_whole", [False, True])
+    def test_vae(self, load_reference, relative_error, tmp_path, is_whole):
+        tensors, _ = load_reference("mel_vae")
+        weights, config = self.reference("mel_vae")
+        config = dict(config)
+        section = {"embed_dim": config.pop("embed_dim"), "ddconfig": config}
+        if is_whole:
+            weights = {f"first_stage_model.{key}": weight for key, weight in weights.items()}
+            weights |= {"scale_factor": torch.tensor(1.5), "unet.diffusion_model.proj_in.bias": torch.zeros(3)}
+            section = {"model": {"params": {"first_stage_config": {"params": section}}}}
+        else:
+            section["scale_factor"] = 1.5
+        torch.save({"state_dict": weights}, tmp_path / "audiolcm.ckpt")
+        (tmp_path / "audiolcm.yaml").write_text(yaml.safe_dump(section))
+        vae = AutoencoderKLMel1D.from_single_file(
+            tmp_path / "audiolcm.ckpt", original_config=tmp_path / "audiolcm.yaml"
+        )
+        assert vae.config.scaling_factor == 1.5
+        with torch.no_grad():
+            assert relative_error(vae.decode(tensors["latent_mean"]).sample, tensors["decoded"]) < 1e-5
+        vae.save_config(tmp_path)
+        again = AutoencoderKLMel1D.from_single_file(dict(weights), config=str(tmp_path))
+        assert all(torch.equal(one, other) for one, other in zip(vae.parameters(), again.parameters()))
+
+    @pytest.mark.parametrize("is_whole", [False, True])
+    def test_vocoder(self, load_reference, relative_error, tmp_path, is_whole):
+        tensors, _ = load_reference("bigvgan")
+        weights, config = self.reference("bigvgan")
+        torch.save({"generator": weights} if is_whole else weights, tmp_path / "best_netG.pt")
+        (tmp_path / "args.yml").write_text(yaml.safe_dump({**config, "fmin": 125, "fmax": 7600}))
+        vocoder = BigVGANVocoder.from_single_file(
+            tmp_path / "best_netG.pt", original_config=str(tmp_path / "args.yml")
+        )
+        with torch.no_grad():
+            assert relative_error(vocoder(tensors["mel"]), tensors["waveform"]) < 1e-5
+        vocoder.save_config(tmp_path)
+        again = BigVGANVocoder.from_single_file(str(tmp_path / "best_netG.pt"), config=str(tmp_path))
+        assert all(torch.equal(one, other) for one, other in zip(vocoder.parameters(), again.parameters()))
+        with pytest.raises(ValueError, match="The published model's sizes were taken"):
+            BigVGANVocoder.from_single_file(str(tmp_path / "best_netG.pt"))
 
     def test_with_a_saved_config(self, published, relative_error, tmp_path):
         model_class, weights, config, inputs, expected = published
