@@ -75,12 +75,9 @@ def main(config):
                 # transformers loads in the dtype that the config names: weights are halved on disk, not in use.
                 encoder.config.dtype = torch.float32
                 encoder.config.save_pretrained(folder / name)
-        card = Path(config.pipeline_dir, "README.md") if config.card is None else Path(config.card)
-        if config.card is not None or card.is_file():
-            shutil.copyfile(card, folder / "README.md")
-        samples = Path(config.pipeline_dir, "samples")
-        if config.card is None and samples.is_dir():
-            shutil.copytree(samples, folder / "samples")
+        if config.card is not None:
+            shutil.copyfile(config.card, folder / "README.md")
+            shutil.rmtree(folder / "samples", ignore_errors=True)
         if rows is not None:
             with (folder / "CREDITS.csv").open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)

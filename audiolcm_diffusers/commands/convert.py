@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from .. import __version__
 from ..writable import check_can_create
 from .options import DTYPES
 
@@ -57,7 +58,7 @@ def check_output(output):
         raise ValueError(f"--output cannot be written: {error}") from error
 
 
-def save_complete(pipeline, output):
+def save_complete(pipeline, output, description):
     r"""
     Save a pipeline so that its folder appears only when it is complete: under another name in the same place, then
     renamed. Whatever stops it leaves nothing behind.
@@ -65,8 +66,8 @@ def save_complete(pipeline, output):
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
         # One folder deeper, as mkdtemp makes private ones.
-        pipeline.save_pretrained(temporary / "pipeline")
-        os.replace(temporary / "pipeline", output)
+        pipeline.save_pretrained(temporary / output.name, description=description)
+        os.replace(temporary / output.name, output)
     finally:
         shutil.rmtree(temporary)
 
@@ -86,7 +87,13 @@ def run(args):
     for model in models.values():
         if args.dtype is not None:
             cast_weights(model, getattr(torch, args.dtype))
-    save_complete(AudioLCMPipeline(**components), output)
+    save_complete(
+        AudioLCMPipeline(**components),
+        output,
+        f"Converted by `audiolcm convert` of audiolcm-diffusers {__version__} from `{Path(args.checkpoint).name}`, "
+        f"`{Path(args.config).name}` and the vocoder in `{Path(args.vocoder).resolve().name}`, weights of AudioLCM "
+        "(arXiv:2406.00356) by their authors.",
+    )
     for name, model in models.items():
         size = sum(parameter.numel() for parameter in model.parameters())
         print(f"{name:17} {type(model).__name__:24} {size / 1e6:8.1f} M parameters")

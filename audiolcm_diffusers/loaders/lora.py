@@ -3,7 +3,6 @@
 
 import json
 import os
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,19 @@ import torch
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY, LORA_WEIGHT_NAME_SAFE, LoraBaseMixin
 from diffusers.utils import USE_PEFT_BACKEND
 from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from ..model_files import read_small_text
+from .lora_formats import changes_something, kind_of, read_metadata, read_names, with_alphas
+
 
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
-# What PEFT calls the weights of one layer: the factors of the update, and what belongs to biased LoRAs and to DoRAs.
-_WEIGHT_NAMES = r"lora_[AB]\.weight|lora_B\.bias|lora_magnitude_vector"
+# What PEFT's own `save_pretrained` writes.
+PEFT_WEIGHTS, PEFT_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
 def _check_peft() -> None:
@@ -53,15 +55,33 @@ def _find_file(folder: Path, weight_name: str | None) -> Path:
     raise FileNotFoundError(f"There is no {weight_name!r} in {str(folder)!r}.")
 
 
-def _read_file(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
-    """The weights of a LoRA, and what `peft.LoraConfig` made them, if the file says so."""
+def _read_file(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
+    """The weights of a LoRA, and what `peft.LoraConfig` made them, if the file or PEFT's own beside it says so."""
     try:
         with safe_open(path, framework="pt") as file:
             state_dict = {key: file.get_tensor(key) for key in file.keys()}
             metadata = (file.metadata() or {}).get(LORA_ADAPTER_METADATA_KEY)
+        config = path.with_name(PEFT_CONFIG)
+        if metadata is None and path.name == PEFT_WEIGHTS and config.is_file():
+            metadata = read_small_text(config)
         return state_dict, None if metadata is None else json.loads(metadata)
     except (SafetensorError, json.JSONDecodeError) as error:
         raise ValueError(f"The LoRA in {str(path)!r} is damaged: {error}.") from error
+
+
+def _download(name: str, weight_name: str | None, **kwargs) -> Path:
+    """The file of a LoRA on the Hub: the one named, that of diffusers, or that of PEFT with its configuration."""
+    if weight_name is None:
+        try:
+            return Path(hf_hub_download(name, filename=LORA_WEIGHT_NAME_SAFE, **kwargs))
+        except EntryNotFoundError as error:
+            try:
+                path = Path(hf_hub_download(name, filename=PEFT_WEIGHTS, **kwargs))
+                hf_hub_download(name, filename=PEFT_CONFIG, **kwargs)
+            except EntryNotFoundError:
+                raise error from None
+            return path
+    return Path(hf_hub_download(name, filename=weight_name, **kwargs))
 
 
 def _lora_layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -80,39 +100,52 @@ def _weight_shapes(layer: nn.Linear | nn.Conv1d, rank: int) -> dict[str, tuple[i
     }
 
 
-def _check_weights(
+def _fitting(
     state_dict: dict[str, torch.Tensor], metadata: dict[str, Any] | None, transformer: nn.Module, prefix: str
-) -> None:
+) -> tuple[dict[str, torch.Tensor], dict[str, Any] | None]:
     """
-    Refuse a LoRA of which nothing fits, or something has the wrong shape. Of single weights that are left over or
-    missing, diffusers warns, and of a LoRA that is for other parts of a pipeline.
+    A LoRA under the names of diffusers, whoever saved it. One of which something fits nowhere, is missing or has the
+    wrong shape is refused, and so is one that changes nothing.
     """
     model_name = transformer.__class__.__name__
     if not state_dict:
         raise ValueError("Expected a LoRA with at least one layer, got an empty state dict.")
     modules = {name: getattr(module, "base_layer", module) for name, module in transformer.named_modules()}
-    layers, unknown = {}, []
-    for key, weight in state_dict.items():
-        match = re.fullmatch(rf"(?:{re.escape(prefix)}\.)?(.+)\.({_WEIGHT_NAMES})", key)
-        fits = match is not None and isinstance(modules.get(match[1]), (nn.Linear, nn.Conv1d))
-        if fits and not key.startswith(f"{prefix}."):
-            raise ValueError(f"Expected the names of a LoRA's weights to begin with '{prefix}.', got {key!r}.")
-        if fits:
-            layers.setdefault(match[1], {})[match[2]] = weight
-        elif key.startswith(f"{prefix}."):
-            unknown.append(key)
-    if any(".cond_proj." in key for key in unknown):
+    targets = [name for name, module in modules.items() if isinstance(module, nn.Linear | nn.Conv1d)]
+    weights, alphas, unknown = read_names(state_dict, targets, prefix)
+    if any("cond_proj." in key for key in unknown):
         raise ValueError(f"This LoRA was made for a student: this {model_name} has no guidance embedding to change.")
-    if unknown and not layers:
-        example = next(name for name, module in modules.items() if name.endswith("to_q"))
+    if unknown:
+        kind = kind_of(unknown)
+        example = next(name for name in targets if name.endswith("to_q"))
         raise ValueError(
-            f"None of the LoRA's {len(unknown)} weights fits a linear layer or convolution of this {model_name}: "
-            f"{', '.join(unknown[:3])}. Expected names like {prefix}.{example}.lora_A.weight."
+            f"{len(unknown) if weights else 'None'} of the adapter's {len(state_dict)} weights "
+            f"{'fit no' if weights else 'fits a'} linear layer or convolution of this {model_name}: "
+            f"{', '.join(unknown[:3])}. Expected a LoRA with names like {prefix}.{example}.lora_A.weight"
+            + (f", got {kind}." if kind != "a LoRA" else ".")
         )
+    metadata = with_alphas(weights, alphas, read_metadata(metadata, prefix), prefix)
+    layers = {}
+    for key, weight in weights.items():
+        name, _, part = key.removeprefix(f"{prefix}.").rpartition(".lora_")
+        layers.setdefault(name, {})[f"lora_{part}"] = weight
+    _check_layers(layers, metadata, modules, model_name, prefix)
+    if metadata is not None and not isinstance(metadata.get(f"{prefix}.target_modules"), list | set | tuple):
+        # PEFT's expressions are for whole models, and without one it asks what kind of language model this is.
+        metadata[f"{prefix}.target_modules"] = sorted(layers)
+    orphans = sorted(set(alphas) - set(layers))
+    if orphans:
+        raise ValueError(f"The LoRA has an alpha, and no weights, for {', '.join(orphans[:3])}.")
+    if not changes_something(weights, metadata, prefix):
+        raise ValueError("This LoRA changes nothing: all of its weights lora_B, or its alpha, are 0.")
+    return weights, metadata
 
+
+def _check_layers(layers, metadata, modules, model_name, prefix):
+    """Refuse weights that are missing, or of a shape or rank that does not fit."""
     ranks = None
     if metadata is not None:
-        ranks = {metadata.get(f"{prefix}.r"), *metadata.get(f"{prefix}.rank_pattern", {}).values()}
+        ranks = {metadata.get(f"{prefix}.r"), *(metadata.get(f"{prefix}.rank_pattern") or {}).values()}
     for name, weights in layers.items():
         parent, _, child = name.rpartition(".")
         if child in ("to_q", "to_k", "to_v") and getattr(modules[parent], "fused_projections", False):
@@ -120,8 +153,9 @@ def _check_weights(
                 f"This LoRA is for {name}, which this {model_name} does not use while its projections are fused; "
                 "call its `unfuse_qkv_projections()` first."
             )
-        if not {"lora_A.weight", "lora_B.weight"} <= weights.keys():
-            continue
+        missing = sorted({"lora_A.weight", "lora_B.weight"} - weights.keys())
+        if missing:
+            raise ValueError(f"The LoRA lacks {missing[0]} for {name}, for which it has {sorted(weights)}.")
         rank = len(weights["lora_A.weight"])
         expected = _weight_shapes(modules[name], rank)
         shapes = {key: tuple(weights[key].shape) for key in expected}
@@ -201,10 +235,10 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
                 Whether to return the metadata, too.
 
         Returns:
-            `dict[str, torch.Tensor]`: Weights on the CPU, under names like
+            `dict[str, torch.Tensor]`: Weights on the CPU, under the file's names, such as
             `transformer.transformer_blocks.0.attn.to_q.lora_A.weight`; with `return_lora_metadata`, a tuple of these
-            and of the arguments of `peft.LoraConfig`, their names after `transformer.`, or `None` where the file has
-            none.
+            and of the arguments of `peft.LoraConfig`, from the file or from PEFT's `adapter_config.json` beside it, or
+            `None` where there are none.
 
         Raises:
             FileNotFoundError: If there is no such file.
@@ -231,9 +265,9 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
                     raise FileNotFoundError(
                         f'Expected a file or folder with a LoRA, or "owner/name" on the Hub; got {str(source)!r}.'
                     )
-                path = hf_hub_download(
+                path = _download(
                     str(source),
-                    filename=weight_name or LORA_WEIGHT_NAME_SAFE,
+                    weight_name,
                     subfolder=subfolder,
                     revision=revision,
                     cache_dir=cache_dir,
@@ -255,6 +289,10 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
         r"""
         Load a LoRA into the transformer and make it the active one, beside those that are there.
 
+        Read are the files of this library and of diffusers, of PEFT (`get_peft_model(...).save_pretrained`,
+        `transformer.save_lora_adapter`), and weights under the names of kohya's scripts (`lora_unet_…`,
+        `lora_down`/`lora_up`, `.alpha`, DoRAs included) and of ComfyUI (`diffusion_model.…`).
+
         Args:
             pretrained_model_name_or_path_or_dict (`str`, `os.PathLike` or `dict[str, torch.Tensor]`):
                 See [`~AudioLCMLoraLoaderMixin.lora_state_dict`].
@@ -270,8 +308,8 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
         Raises:
             ImportError: If PEFT is not installed.
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is a pickle or damaged, the LoRA does not fit the transformer, or the name is taken
-                (or with `hotswap` not taken).
+            ValueError: If the file is a pickle or damaged, a weight of the LoRA fits nothing in the transformer or is
+                missing, the LoRA changes nothing, or the name is taken (or with `hotswap` not taken).
         """
         _check_peft()
         state_dict, metadata = self.lora_state_dict(
@@ -309,8 +347,8 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
             adapter_name, low_cpu_mem_usage, hotswap:
                 As in [`~AudioLCMLoraLoaderMixin.load_lora_weights`].
             metadata (`dict`, *optional*):
-                From [`~AudioLCMLoraLoaderMixin.lora_state_dict`]. Without, the LoRA's scale is taken to be 1
-                (`lora_alpha` equal to the rank).
+                From [`~AudioLCMLoraLoaderMixin.lora_state_dict`]. Without, and without alphas among the weights, the
+                LoRA's scale is taken to be 1 (`lora_alpha` equal to the rank).
             _pipeline ([`AudioLCMPipeline`], *optional*):
                 The transformer's pipeline, whose offloading is set up anew.
 
@@ -321,7 +359,7 @@ class AudioLCMLoraLoaderMixin(LoraBaseMixin):
         _check_peft()
         if transformer is None:
             raise ValueError("A LoRA needs the pipeline's `transformer`, which is None.")
-        _check_weights(state_dict, metadata, transformer, cls.transformer_name)
+        state_dict, metadata = _fitting(state_dict, metadata, transformer, cls.transformer_name)
         transformer.load_lora_adapter(
             state_dict,
             prefix=cls.transformer_name,

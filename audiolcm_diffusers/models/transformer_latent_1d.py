@@ -15,6 +15,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import apply_lora_scale
 from torch import nn
 
+from ..loaders.lora_saving import SavedWithoutLoraMixin
 from ..loaders.single_file import PublishedSingleFileMixin
 from .gradient_checkpointing import run_block
 from .transformer_inputs import check_transformer_inputs, expand_timestep
@@ -24,7 +25,13 @@ TIMESTEP_CHANNELS = 256
 
 
 class LatentTransformer1DModel(
-    ModelMixin, AttentionMixin, ConfigMixin, PeftAdapterMixin, PublishedSingleFileMixin, CacheMixin
+    SavedWithoutLoraMixin,
+    ModelMixin,
+    AttentionMixin,
+    ConfigMixin,
+    PeftAdapterMixin,
+    PublishedSingleFileMixin,
+    CacheMixin,
 ):
     r"""
     A transformer that predicts from noisy latents, a timestep and text.

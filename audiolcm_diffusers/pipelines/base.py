@@ -26,12 +26,13 @@ from .arguments import LengthLimits, SoundLength, max_latent_frames
 from .finite import check_finite, warn_of_silence
 from .model_options import ModelOptions
 from .prompts import PromptText, TextStream, check_embeds, count_tokens, read_text
+from .saving import SavedWithCardMixin
 from .schedules import init_noise_sigma
 from .shared_parts import load_shared_parts
 from .stages import decode_latents, fade_ends
 
 
-class AudioLCMPipelineBase(DiffusionPipeline, AudioLCMLoraLoaderMixin):
+class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLoaderMixin):
     r"""
     What all pipelines of AudioLCM share. For the components see [`AudioLCMPipeline`].
     """

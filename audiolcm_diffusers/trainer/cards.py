@@ -1,15 +1,23 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """The card of a trained model: how to load it, data, settings, losses and samples."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 from huggingface_hub import ModelCardData
 
-from .. import __version__
+from .. import MINI_CHECKPOINT, MINI_TEACHER_CHECKPOINT, __version__
 from ..data.hub_dataset import HubDataset
 from .data_options import DATASET_OPTIONS, ExampleConfig
 from .log import NO_LOSSES
+from .run_options import options_to_save
+
+
+# Folders of the package, and what everybody who has it calls them.
+SHIPPED = {
+    MINI_CHECKPOINT.resolve(): "MINI_CHECKPOINT",
+    MINI_TEACHER_CHECKPOINT.resolve(): "MINI_TEACHER_CHECKPOINT",
+}
 
 
 def model_usage(model_class, name):
@@ -27,12 +35,23 @@ def adapter_usage(base, name, usage):
         name (`str`): The adapter's repository.
         usage (`str`): Code that follows after loading into `pipe`.
     """
+    names, define = ["AudioLCMPipeline", "LCMAudioScheduler"], ""
     if Path(base).exists():
-        # The end of a folder's path: where it lies on the machine of whoever trained is of no use to others.
-        base = "/".join(Path(base).resolve().parts[-2:])
+        base_code = SHIPPED.get(Path(base).resolve(), "BASE")
+        if base_code == "BASE":
+            # Where it lies on the machine of whoever trained is of no use to others.
+            known_as = "/".join(Path(base).resolve().parts[-2:])
+            define = (
+                f"# The pipeline that this was trained on, {known_as!r} there: its folder, or owner/name on the Hub.\n"
+            )
+            define += 'BASE = "..."\n'
+        else:
+            names = [base_code, *names]
+    else:
+        base_code = repr(base)
     return (
-        f"from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler\n\n"
-        f"pipe = AudioLCMPipeline.from_pretrained({base!r})\npipe.load_lora_weights({name!r})\n{usage}"
+        f"from audiolcm_diffusers import {', '.join(names)}\n\n{define}"
+        f"pipe = AudioLCMPipeline.from_pretrained({base_code})\npipe.load_lora_weights({name!r})\n{usage}"
     )
 
 
@@ -52,7 +71,7 @@ def settings_of(config):
         `dict`: Values by the options' names, folders by their own names; without those that were left at `None` or had
         no use.
     """
-    settings = {name: value for name, value in asdict(config).items() if value is not None}
+    settings = {name: value for name, value in options_to_save(config).items() if value is not None}
     for name, value in settings.items():
         if name.endswith("_dir") or (name == "dataset_name" and hub_id_of(config) is None):
             settings[name] = ", ".join(Path(one).name for one in (value if isinstance(value, list) else [value]))

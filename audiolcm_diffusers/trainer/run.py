@@ -4,7 +4,7 @@
 import json
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,8 @@ from .data_options import load_clips_and_report
 from .launch import start_accelerator
 from .log import RunLog, log_line
 from .optimizers import Schedules, adamw
-from .saving import save_lora_weights, save_with_card, upload
+from .run_options import options_to_save
+from .saving import repository_of, save_lora_weights, save_with_card, upload
 from .stopping import StopRequest
 from .tracking import Losses, ProgressBar, Speed
 from .validation import make_sounds, track_sounds
@@ -98,18 +99,20 @@ class TrainingRun:
         self.accelerator.wait_for_everyone()
         self._held = ExitStack()
         if self.accelerator.is_main_process:
+            # Before hours of training whose end could not be uploaded.
+            self._repository = repository_of(config, self._hub_name) if config.push_to_hub else None
             self._held.enter_context(locked(self.output_dir, "Another run"))
             clean_leftovers(self.output_dir)
             # What a run is resumed with is written once it is known to go on.
             if config.resume_from_checkpoint is None:
                 self._write_config()
         # Trackers know numbers and text.
-        options = {name: str(value) if value is None else value for name, value in asdict(config).items()}
+        options = {name: str(value) if value is None else value for name, value in options_to_save(config).items()}
         self.accelerator.init_trackers("audiolcm", config=options)
 
     def _write_config(self):
         with replacing(self.output_dir / "config.json") as temporary:
-            temporary.write_text(json.dumps(asdict(self.config), indent=2) + "\n")
+            temporary.write_text(json.dumps(options_to_save(self.config), indent=2) + "\n")
 
     def load_clips(self, sampling_rate=16000):
         r"""Read the dataset, see [`~audiolcm_diffusers.trainer.load_clips_and_report`]."""
@@ -152,7 +155,7 @@ class TrainingRun:
         folder = checkpoint_to_resume(self.config.resume_from_checkpoint, self.output_dir)
         if folder is not None:
             allowed = self.config.resume_with_changed or ()
-            refuse_changed_options(folder, read_manifest(folder)["options"], asdict(self.config), allowed)
+            refuse_changed_options(folder, read_manifest(folder)["options"], options_to_save(self.config), allowed)
             self.step = load_checkpoint(self.accelerator, folder, self._averages.checkpointed)
             self._schedules.go_to(self.step)
         # No process may still be reading what is moved.
@@ -258,7 +261,7 @@ class TrainingRun:
             self.step,
             self.config.checkpoints_total_limit,
             self._averages.checkpointed,
-            asdict(self.config),
+            options_to_save(self.config),
         )
 
     def save_model(self, model, *beside):
@@ -306,7 +309,7 @@ class TrainingRun:
             save_with_card(save, card, samples, self.output_dir / "model")
             self._bar.close()
             if self.config.push_to_hub:
-                upload(self.output_dir / "model", name)
+                upload(self.output_dir / "model", self._repository)
         self.accelerator.end_training()
         self._held.close()
         self._stop.let_go()

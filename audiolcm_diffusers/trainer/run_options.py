@@ -2,7 +2,7 @@
 """Options of the training scripts: those of all, and of the kinds that there are."""
 
 import importlib.util
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ..data.latent_cache import LatentCache, fingerprints
 from ..data.latents import EncodedExamples, LatentEncoder
@@ -12,6 +12,9 @@ from .prompts import encoder_of_prompts, prompt_of, text_parts
 
 
 TRACKERS = ("tensorboard", "wandb")
+
+# Options that no file, card or tracker is told.
+SECRETS = ("hub_token",)
 
 
 def trackers_named(report_to):
@@ -52,6 +55,10 @@ class RunConfig(DataConfig):
     use_8bit_adam: bool = option(False, "AdamW with a state of 8 bits; needs bitsandbytes.")
     push_to_hub: bool = option(False, "Upload the trained model, with its card, to the Hub at the end.")
     hub_model_id: str | None = option(None, "Repository to push to, owner/name; by default the output folder's name.")
+    hub_private_repo: bool = option(False, "Make that repository a private one, where it does not exist.")
+    hub_token: str | None = option(
+        None, "Token to push with, which is written nowhere; others of the machine may see it, but not HF_TOKEN."
+    )
     report_to: str = option("tensorboard", '"tensorboard", "wandb", several with commas between, or "none".')
     mixed_precision: str = option(
         "no", '"no", "fp16" or "bf16"; transformers train faster in bf16 on recent CPUs, too.'
@@ -76,6 +83,11 @@ class RunConfig(DataConfig):
             raise ValueError(f"Expected 0 <= ema_decay <= 1, got {self.ema_decay}.")
         if not self.learning_rate > 0.0:
             raise ValueError(f"Expected learning_rate > 0, got {self.learning_rate}.")
+
+
+def options_to_save(config):
+    r"""All options of a script by their names (`dict`), but for secrets."""
+    return {name: value for name, value in asdict(config).items() if name not in SECRETS}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,9 +3,10 @@
 
 import shutil
 
-from huggingface_hub import create_repo, upload_folder
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
 from ..files import save_folder
+from ..hub import Repository
 from ..pipelines.pipeline_audiolcm import AudioLCMPipeline
 
 
@@ -22,6 +23,8 @@ def save_with_card(save, card, samples, folder):
 
     def save_all(temporary):
         save(temporary)
+        # What the pipeline that it began from sounds like.
+        shutil.rmtree(temporary / "samples", ignore_errors=True)
         if samples is not None:
             shutil.copytree(samples, temporary / "samples")
         (temporary / "README.md").write_text(card, "utf-8")
@@ -40,7 +43,40 @@ def save_lora_weights(transformer, folder):
     )
 
 
-def upload(folder, name):
-    r"""Upload a folder to the Hub's repository `name`, which is made where there is none."""
-    repo_id = create_repo(name, exist_ok=True).repo_id
-    upload_folder(repo_id=repo_id, folder_path=folder, commit_message="End of training")
+def repository_of(config, name):
+    r"""
+    The Hub's repository that a run is to be uploaded to, made where there is none.
+
+    Args:
+        config ([`~audiolcm_diffusers.trainer.RunConfig`]): The run's options.
+        name (`str`): The repository's.
+
+    Returns:
+        [`~audiolcm_diffusers.hub.Repository`].
+
+    Raises:
+        ValueError: If it can neither be made nor written to.
+    """
+    try:
+        return Repository.of(name, private=config.hub_private_repo or None, token=config.hub_token)
+    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
+        raise ValueError(
+            f"push_to_hub: the repository {name!r} can neither be made nor found on the Hub. Log in with "
+            f"`hf auth login`, give HF_TOKEN or --hub_token, or train without --push_to_hub. The Hub says: {error}"
+        ) from error
+
+
+def upload(folder, repository):
+    r"""
+    Upload a trained model to its repository, whose card it replaces.
+
+    Raises:
+        RuntimeError: If that fails; the folder stays.
+    """
+    try:
+        repository.upload(folder, "End of training", keep_card=False)
+    except (HfHubHTTPError, OSError) as error:
+        raise RuntimeError(
+            f"The model is in {str(folder)!r}, but was not uploaded: {error}. To try again: "
+            f"hf upload {repository.name} {folder}"
+        ) from error

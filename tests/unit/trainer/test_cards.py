@@ -1,7 +1,8 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import pytest
 from huggingface_hub import ModelCard
 
-from audiolcm_diffusers import AutoencoderKLMel1D
+from audiolcm_diffusers import MINI_CHECKPOINT, MINI_TEACHER_CHECKPOINT, AutoencoderKLMel1D
 from audiolcm_diffusers.trainer import CaptionedRunConfig
 from audiolcm_diffusers.trainer.cards import (
     adapter_usage,
@@ -64,13 +65,32 @@ def test_a_table_keeps_its_columns_whatever_stands_in_them():
     assert table_of(["a", "b"], [["x|y", None]]) == "| a | b |\n| --- | --- |\n| x\\|y | None |"
 
 
-def test_the_code_that_loads_names_the_package_of_the_class_and_the_end_of_a_folder(tmp_path):
+def test_the_code_that_loads_names_the_package_of_the_class():
     usage = model_usage(AutoencoderKLMel1D, "owner/vae")
     assert usage == (
         "from audiolcm_diffusers import AutoencoderKLMel1D\n\nmodel = AutoencoderKLMel1D.from_pretrained('owner/vae')"
     )
+
+
+@pytest.mark.parametrize(
+    ("base", "imported", "loaded"),
+    [
+        ("owner/teacher", "AudioLCMPipeline, LCMAudioScheduler\n\npipe", "'owner/teacher'"),
+        (MINI_CHECKPOINT, "MINI_CHECKPOINT, AudioLCMPipeline, LCMAudioScheduler\n\npipe", "MINI_CHECKPOINT"),
+        (MINI_TEACHER_CHECKPOINT, "MINI_TEACHER_CHECKPOINT, AudioLCMPipeline", "MINI_TEACHER_CHECKPOINT"),
+    ],
+)
+def test_the_code_of_an_adapter_loads_its_base(base, imported, loaded):
+    usage = adapter_usage(str(base), "owner/adapter", "play()")
+    assert usage.startswith(f"from audiolcm_diffusers import {imported}")
+    assert f"\npipe = AudioLCMPipeline.from_pretrained({loaded})\n" in usage
+    assert usage.endswith("pipe.load_lora_weights('owner/adapter')\nplay()")
+
+
+def test_a_folder_that_no_one_else_has_is_left_to_be_named(tmp_path):
     (tmp_path / "teacher/model").mkdir(parents=True)
-    for base, told in ((str(tmp_path / "teacher/model"), "teacher/model"), ("owner/teacher", "owner/teacher")):
-        usage = adapter_usage(base, "owner/adapter", "play()")
-        assert f"AudioLCMPipeline.from_pretrained({told!r})\n" in usage
-        assert usage.endswith("pipe.load_lora_weights('owner/adapter')\nplay()")
+    usage = adapter_usage(str(tmp_path / "teacher/model"), "owner/adapter", "play()")
+    assert "# The pipeline that this was trained on, 'teacher/model' there" in usage
+    assert '\nBASE = "..."\npipe = AudioLCMPipeline.from_pretrained(BASE)\n' in usage
+    assert str(tmp_path) not in usage
+    compile(usage, "card", "exec")
