@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from diffusers import ModelMixin
 
+from ..loaders.complete import refuse_own_code
 from ..model_files import check_plain_files, read_small_text
 from ..models.transformer_concat_1d import ConcatTransformer1DModel
 from ..models.transformer_llama_1d import LLaMATransformer1DModel
@@ -188,6 +189,7 @@ def _load_text_folder(folder: Path, config_class: type) -> tuple[Any, Any]:
     from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
     check_plain_files(folder)
+    refuse_own_code(folder)
     find_file(folder, ("config.json",), "configuration")
     # Where the vocabulary is missing, transformers makes do with an empty one.
     vocabulary = find_file(folder, VOCABULARIES, "tokenizer")
@@ -196,10 +198,12 @@ def _load_text_folder(folder: Path, config_class: type) -> tuple[Any, Any]:
             f"{str(vocabulary)!r} is read with sentencepiece and protobuf, which are not both installed: "
             "`pip install 'audiolcm-diffusers[convert]'`, or use a folder that has a tokenizer.json."
         )
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not isinstance(config, config_class):
         raise ValueError(f"Expected a {config_class.__name__} in {str(folder)!r}, got {type(config).__name__}.")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, model_max_length=NUM_TEXT_TOKENS)
+    tokenizer = AutoTokenizer.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False, model_max_length=NUM_TEXT_TOKENS
+    )
     if len(tokenizer) > config.vocab_size:
         raise ValueError(
             f"The tokenizer in {str(folder)!r} knows {len(tokenizer)} tokens, but the encoder's vocab_size is "

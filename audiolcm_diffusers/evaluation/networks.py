@@ -14,6 +14,7 @@ import torch
 from ..audio.io import resample
 from ..audio.mel import HOP_LENGTH, log_mel_spectrogram
 from ..data.latent_cache import digest, module_fingerprint, tokenizer_fingerprint
+from ..loaders.complete import load_complete, refuse_own_code
 from ..model_files import check_plain_files
 from .protocol import SAMPLING_RATE
 from .scores import check_head
@@ -321,8 +322,9 @@ def _config(name):
 
     if Path(name).is_dir():
         check_plain_files(name)
+        refuse_own_code(name)
     try:
-        return AutoConfig.from_pretrained(name)
+        return AutoConfig.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
         # These messages do not name what was looked for.
         raise ValueError(f"The network {name!r} is no folder, and cannot be loaded from the Hub: {error}") from error
@@ -332,11 +334,4 @@ def _load(model_class, name):
     expected, found = model_class.config_class.model_type, _config(name).model_type
     if found != expected:
         raise ValueError(f"Expected {name!r} to be a {model_class.__name__} ({expected!r}), got a {found!r} network.")
-    model, info = model_class.from_pretrained(
-        name, dtype=torch.float32, use_safetensors=True, output_loading_info=True
-    )
-    # transformers draws what its files lack at random: a judge that differs from run to run.
-    lacking = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
-    if lacking:
-        raise ValueError(f"The network {name!r} lacks weights of a {model_class.__name__}: {', '.join(lacking)}.")
-    return model
+    return load_complete(model_class, name, dtype=torch.float32)

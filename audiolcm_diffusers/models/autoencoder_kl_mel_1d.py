@@ -12,6 +12,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils.accelerate_utils import apply_forward_hook
 
 from ..audio.mel import check_mel
+from ..loaders.complete import CompleteWeightsMixin
 from ..loaders.single_file import PublishedSingleFileMixin
 from .gradient_checkpointing import run_block
 from .tiling import in_tiles
@@ -224,7 +225,7 @@ class MelDecoder1D(nn.Module):
         return self.conv_out(F.silu(self.norm_out(hidden_states)))
 
 
-class AutoencoderKLMel1D(ModelMixin, AutoencoderMixin, PublishedSingleFileMixin, ConfigMixin):
+class AutoencoderKLMel1D(CompleteWeightsMixin, ModelMixin, AutoencoderMixin, PublishedSingleFileMixin, ConfigMixin):
     r"""
     Variational autoencoder of log-mel spectrograms (Make-An-Audio 2, arXiv:2305.18474, section 3.3; used unchanged by
     AudioLCM, arXiv:2406.00356).

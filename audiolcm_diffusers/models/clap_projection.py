@@ -7,8 +7,10 @@ from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
+from ..loaders.complete import CompleteWeightsMixin
 
-class CLAPProjection(ModelMixin, ConfigMixin):
+
+class CLAPProjection(CompleteWeightsMixin, ModelMixin, ConfigMixin):
     r"""
     Projects every token of the first text stream as CLAP 2022 (arXiv:2206.04769) projects its caption embedding.
 

@@ -15,6 +15,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import apply_lora_scale
 from torch import nn
 
+from ..loaders.complete import CompleteWeightsMixin
 from ..loaders.lora_saving import SavedWithoutLoraMixin
 from ..loaders.single_file import PublishedSingleFileMixin
 from .gradient_checkpointing import run_block
@@ -26,6 +27,7 @@ TIMESTEP_CHANNELS = 256
 
 class LatentTransformer1DModel(
     SavedWithoutLoraMixin,
+    CompleteWeightsMixin,
     ModelMixin,
     AttentionMixin,
     ConfigMixin,

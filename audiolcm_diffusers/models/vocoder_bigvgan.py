@@ -19,6 +19,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from torch.nn.utils import parametrizations, parametrize
 
 from ..audio.mel import check_mel
+from ..loaders.complete import CompleteWeightsMixin
 from ..loaders.single_file import PublishedSingleFileMixin
 from .gradient_checkpointing import run_block
 
@@ -133,7 +134,7 @@ class AMPBlock1D(nn.Module):
         return hidden_states
 
 
-class BigVGANVocoder(ModelMixin, PublishedSingleFileMixin, ConfigMixin):
+class BigVGANVocoder(CompleteWeightsMixin, ModelMixin, PublishedSingleFileMixin, ConfigMixin):
     r"""
     BigVGAN generator (arXiv:2206.04658): conv → stages of (transposed conv, mean of AMP blocks) → anti-aliased
     activation → conv → tanh.

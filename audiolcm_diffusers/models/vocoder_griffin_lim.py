@@ -10,6 +10,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from ..audio.levels import limit_peaks
 from ..audio.mel import HOP_LENGTH, check_mel, mel_filters
 from ..audio.overlap import overlap_add
+from ..loaders.complete import CompleteWeightsMixin
 from .full_precision import without_autocast
 
 
@@ -22,7 +23,7 @@ _DRAWN_FRAMES = 4096
 _STEP = 2.0**-24
 
 
-class GriffinLimVocoder(ModelMixin, ConfigMixin):
+class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
     r"""
     Finds a waveform whose log-mel spectrogram is the one given: the fast Griffin-Lim algorithm (Griffin and Lim, 1984;
     Perraudin, Balazs and Søndergaard, WASPAA 2013, algorithm 2).

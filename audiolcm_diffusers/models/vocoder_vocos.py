@@ -12,6 +12,7 @@ from diffusers.models.modeling_utils import ModelMixin
 from ..audio.levels import limit_peaks
 from ..audio.mel import HOP_LENGTH, LOG_FLOOR, check_mel, mel_filters
 from ..audio.overlap import overlap_add
+from ..loaders.complete import CompleteWeightsMixin
 from .full_precision import without_autocast
 from .gradient_checkpointing import run_block
 
@@ -64,7 +65,7 @@ def waveform_of_frames(frames, window, hop_length):
     return overlap_add(frames * window, hop_length)[..., kept] / weight[kept]
 
 
-class VocosVocoder(ModelMixin, ConfigMixin):
+class VocosVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
     r"""
     Vocos (arXiv:2306.00814): conv → ConvNeXt blocks, all at the rate of the mel's frames → LayerNorm → linear to
     magnitudes and phases of a short-time Fourier transform → its inverse.

@@ -11,8 +11,9 @@ import torch
 from diffusers import SchedulerMixin
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils.torch_utils import randn_tensor
-from transformers import BertModel, PreTrainedTokenizerBase, T5EncoderModel
+from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase, T5EncoderModel
 
+from ..loaders.complete import check_complete
 from ..loaders.lora import AudioLCMLoraLoaderMixin
 from ..model_files import check_plain_files
 from ..models.autoencoder_kl_mel_1d import AutoencoderKLMel1D
@@ -95,7 +96,11 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         if Path(pretrained_model_name_or_path).is_dir():
             check_plain_files(pretrained_model_name_or_path)
         shared = load_shared_parts(cls, pretrained_model_name_or_path, kwargs)
-        return super().from_pretrained(pretrained_model_name_or_path, **kwargs, **shared)
+        pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs, **shared)
+        for name, component in pipe.components.items():
+            if isinstance(component, PreTrainedModel) and name not in kwargs and name not in shared:
+                check_complete(component, kwargs.get("variant"))
+        return pipe
 
     @property
     def options(self) -> dict[str, Any]:

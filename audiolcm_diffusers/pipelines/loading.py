@@ -216,20 +216,12 @@ def load_pipeline(model, device, dtype, quiet=False, variant=None, revision=None
     Raises:
         ValueError: If a network's weights are not all there.
     """
-    import torch
-
     from .. import AudioLCMPipeline
 
     with no_loading_bars(downloads=quiet):
         pipe = AudioLCMPipeline.from_pretrained(
             model, dtype=dtype, use_safetensors=True, variant=variant, revision=revision
         )
-    for name, component in pipe.components.items():
-        if isinstance(component, torch.nn.Module):
-            # diffusers leaves what its files lack without values.
-            missing = [parameter for parameter, value in component.named_parameters() if value.is_meta]
-            if missing:
-                raise ValueError(f"The checkpoint {str(model)!r} lacks weights of its {name}: {', '.join(missing)}.")
     # It is on the CPU. To be moved there in half precision, diffusers warns four times that it cannot run, but it can.
     return pipe if device.type == "cpu" else pipe.to(device)
 

@@ -8,6 +8,7 @@ import torch
 from diffusers import AutoModel
 from transformers import AutoTokenizer, T5EncoderModel
 
+from ..loaders.complete import load_complete, refuse_own_code
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
 from ..models.vocoder_vocos import VocosVocoder
@@ -50,8 +51,9 @@ def load_text_encoder(folder):
         ValueError: If one of them is not there, or the tokenizer has tokens that the encoder does not know.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        text_encoder = T5EncoderModel.from_pretrained(folder, dtype=torch.float32)
+        refuse_own_code(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        text_encoder = load_complete(T5EncoderModel, folder, dtype=torch.float32)
     except (OSError, ValueError) as error:
         raise ValueError(f"Expected a T5 encoder and its tokenizer in {folder!r}: {error}") from error
     if len(tokenizer) > text_encoder.config.vocab_size:

@@ -10,6 +10,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from ..data.latent_cache import module_fingerprint
 from ..files import replacing
+from ..loaders.complete import load_complete, refuse_own_code
 
 
 class SentenceEncoder:
@@ -27,8 +28,10 @@ class SentenceEncoder:
 
     def __init__(self, folder, device=None, max_length=48):
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder)
-            self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval().to(device or "cpu")
+            refuse_own_code(folder)
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            model = load_complete(AutoModel, folder, unused=("pooler.",), dtype=torch.float32)
+            self.model = model.eval().to(device or "cpu")
         except (OSError, ValueError) as error:
             raise ValueError(f"Expected a sentence encoder with its tokenizer in {folder!r}: {error}") from error
         self.max_length = max_length

@@ -137,7 +137,7 @@ def test_missing_parameter_is_named(folder):
     name = sorted(weights)[0]
     del weights[name]
     save_file(weights, file, metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=rf"lacks weights of its transformer: {re.escape(name)}\."):
+    with pytest.raises(ValueError, match=rf"lacks weights of its LLaMATransformer1DModel: {re.escape(name)}\."):
         load_pipeline(folder, CPU, torch.float32)
 
 
