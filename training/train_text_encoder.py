@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from transformers import T5Config, T5EncoderModel
 
-from audiolcm_diffusers.data.captioned_audio import read_metadata
 from audiolcm_diffusers.data.captions import Wordings
+from audiolcm_diffusers.data.metadata import captions_of, lines_of, read_metadata, read_text
 from audiolcm_diffusers.data.wordnet import everyday_words, read_wordnet
 from audiolcm_diffusers.files import replacing
 from audiolcm_diffusers.pipelines.prompt_events import EVENT_ORDERS, structured_caption
@@ -186,8 +186,8 @@ class Meanings:
 
 def read_phrases(config):
     """Phrases by kind, how often each kind is drawn, and in which wordings."""
-    captions = [caption for _, caption, _ in read_metadata(config.data_dir)]
-    sources = [captions, *(path.read_text(encoding="utf-8").splitlines() for path in config.phrase_files)]
+    captions = [text for name, caption, _ in read_metadata(config.data_dir) for text in captions_of(caption, name)]
+    sources = [captions, *(lines_of(read_text(path)) for path in config.phrase_files)]
     own = Wordings() if config.wordings is None else Wordings.from_json(config.wordings)
     words = [] if config.wordnet_dir is None else everyday_words(read_wordnet(config.wordnet_dir))
     generator = torch.Generator().manual_seed(config.seed)

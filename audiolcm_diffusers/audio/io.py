@@ -6,18 +6,28 @@ import io
 import math
 import os
 import re
+import tempfile
 import unicodedata
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 
 from ..files import replacing
+from .wholeness import is_mp3, missing_bytes
 
 
 RESAMPLERS = ("scipy", "soxr")
 FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 MAX_SLUG_LENGTH = 60
+
+# What is no rate of sound, though a damaged header may say so.
+MIN_RATE, MAX_RATE = 1000, 1_000_000
+MAX_SECONDS = 12 * 3600
+# Values read at a time, of all channels.
+BLOCK_SAMPLES = 2**20
+# 24 dB above full scale: more is no headroom, but another scale.
+MAX_FLOAT_PEAK = 16.0
 
 
 def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
@@ -33,28 +43,90 @@ def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
         name (`str`, *optional*): What errors call the audio; by default its path.
 
     Returns:
-        `torch.Tensor` of shape `(samples,)`: float32, the mean of the channels.
+        `torch.Tensor` of shape `(samples,)`: float32, the mean of the channels. Floating-point files that go beyond
+        `[-1, 1]` are scaled as a whole; where they hold integers of 16, 24 or 32 bits, by these's full scale.
 
     Raises:
         ValueError:
-            If the file is missing, unreadable, empty or has values that are not finite, or if the resampler is unknown
-            or not installed.
+            If the file is missing, unreadable, cut off, empty, longer than 12 hours, of a rate below 1 kHz or above
+            1 MHz, or has values that are not finite, or if the resampler is unknown or not installed.
     """
-    import soundfile
-
     check_resampler(resampler)
     name = audio_name(audio) if name is None else name
-    with open_audio(audio, name) as file:
-        try:
-            samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
-            raise ValueError(f"{name!r} cannot be read as audio: {error.error_string}") from error
-    waveform = torch.from_numpy(samples).mean(dim=1)
+    try:
+        with open_audio(audio, name) as file, _decodable(file, audio, name) as source:
+            waveform, rate = _read_mono(source, name)
+    except OSError as error:
+        raise ValueError(f"{name!r} cannot be read: {error.strerror or error}.") from error
+    return resample(waveform, rate, sampling_rate, resampler)
+
+
+@contextmanager
+def _decodable(file, audio, name):
+    """What libsndfile reads of an open file that is whole: a path, or a binary file."""
+    missing, repairs = missing_bytes(file)
+    if missing:
+        raise ValueError(f"{name!r} ends before its header says: {missing} bytes or more are missing.")
+    content = None
+    if repairs:
+        content = bytearray(file.read())
+        for place, values in repairs:
+            content[place : place + len(values)] = values
+        file = io.BytesIO(bytes(content))
+    if content is None and isinstance(audio, str | Path):
+        # Its name as bytes, because soundfile takes no text that is not UTF-8.
+        yield os.fsencode(audio)
+    elif is_mp3(file):
+        # libsndfile 1.2 reads MP3 from files alone; from memory it fails now and then ("bad data offset").
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "sound.mp3")
+            path.write_bytes(file.read())
+            yield os.fsencode(path)
+    else:
+        yield file
+
+
+def _read_mono(source, name):
+    """The mean of a sound's channels, and its rate."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(source, "r") as sound:
+            rate, channels = sound.samplerate, sound.channels
+            if not MIN_RATE <= rate <= MAX_RATE:
+                raise ValueError(f"{name!r} has {rate} samples a second; {MIN_RATE} to {MAX_RATE} are expected.")
+            # In blocks, because a header may claim more than there is and than memory holds.
+            blocks, num_samples = [], 0
+            while len(block := sound.read(max(1, BLOCK_SAMPLES // channels), dtype="float32", always_2d=True)):
+                blocks.append(torch.from_numpy(block).mean(dim=1))
+                num_samples += len(block)
+                if num_samples > MAX_SECONDS * rate:
+                    raise ValueError(f"{name!r} is longer than {MAX_SECONDS // 3600} hours; cut it into pieces.")
+            is_float = sound.subtype in ("FLOAT", "DOUBLE")
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{name!r} cannot be read as audio: {error.error_string}") from error
+    waveform = torch.cat(blocks) if blocks else torch.zeros(0)
     if waveform.numel() == 0:
         raise ValueError(f"{name!r} holds no samples.")
     if not torch.isfinite(waveform).all():
         raise ValueError(f"{name!r} holds samples that are NaN or infinite.")
-    return resample(waveform, rate, sampling_rate, resampler)
+    return (_to_full_scale(waveform, name) if is_float else waveform), rate
+
+
+def _to_full_scale(waveform, name):
+    """
+    Samples of a file of floating-point numbers in [-1, 1]: as they are where they fit, else scaled as a whole. What
+    was converted from whole numbers may be as large as they were.
+    """
+    peak = float(waveform.abs().max())
+    if peak <= 1.0:
+        return waveform
+    if peak <= MAX_FLOAT_PEAK:
+        return waveform / peak
+    bits = next((bits for bits in (15, 23, 31) if peak <= 2.0**bits), None)
+    if bits is None:
+        raise ValueError(f"{name!r} holds samples up to {peak:g}, where full scale is 1.")
+    return waveform / 2.0**bits
 
 
 def audio_name(audio):
@@ -77,7 +149,11 @@ def open_audio(audio, name):
         ValueError: If there is no such file.
     """
     if isinstance(audio, (str, Path)):
-        if not Path(audio).is_file():
+        try:
+            is_file = Path(audio).is_file()
+        except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte
+            raise ValueError(f"There is no audio file {name!r}: {error}.") from error
+        if not is_file:
             raise ValueError(f"There is no audio file {name!r}.")
         return Path(audio).open("rb")
     if isinstance(audio, bytes):

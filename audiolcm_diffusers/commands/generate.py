@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from itertools import count as count_from
 from pathlib import Path
 
+from ..data.metadata import lines_of, read_text
 from ..pipelines.loading import find_model, load_pipeline, pick_device, pick_dtype
 from ..pipelines.prompt_events import structured_caption
 from ..writable import check_can_create, check_replaceable
@@ -211,9 +212,7 @@ def collect_prompts(prompts, file):
     prompts = list(prompts)
     if file is not None:
         try:
-            lines = file.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{str(file)!r} is not UTF-8 text: {error}.") from error
+            lines = lines_of(read_text(file))
         except OSError as error:
             raise ValueError(f"--prompts-file cannot be read: {error}.") from error
         from_file = [line.strip() for line in lines if line.strip()]

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from .captioned_audio import crop_or_pad, random_offset, unit
+from .metadata import read_text
 
 
 TEMPLATES = (
@@ -79,9 +80,23 @@ class Wordings:
         if not Path(path).is_file():
             raise ValueError(f"There is no file of wordings {str(path)!r}.")
         try:
-            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+            wordings = cls(**json.loads(read_text(path)))
         except (json.JSONDecodeError, TypeError) as error:
             raise ValueError(f"{str(path)!r} is no file of wordings: {error}") from error
+        for name in ("paraphrases", "verbs", "synonyms"):
+            groups = getattr(wordings, name)
+            if not isinstance(groups, dict) or not all(
+                isinstance(texts, list) and texts and all(isinstance(text, str) and text.strip() for text in texts)
+                for texts in groups.values()
+            ):
+                raise ValueError(f"{str(path)!r}: expected lists of texts in {name!r}, at least one in each.")
+        return wordings
+
+    def texts(self):
+        r"""Yield every text that may come into a caption."""
+        for groups in (self.paraphrases, self.verbs, self.synonyms):
+            for texts in groups.values():
+                yield from texts
 
     def draw(self, caption, generator):
         r"""

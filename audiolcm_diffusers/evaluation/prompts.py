@@ -1,7 +1,6 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Sounds of prompts that no recording belongs to: whether they are named, and in tempo, as asked for."""
 
-import csv
 import json
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from ..data.latent_cache import digest
+from ..data.metadata import read_table, read_text
 from .asked import ASKED, Asked, hear_tempos
 from .bootstrap import bootstrap, mean_over_prompts
 from .controls import clip_seed, to_lengths, white_noise
@@ -78,8 +78,10 @@ def read_prompts(path):
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        rows = json.loads(text) if path.suffix.lower() == ".json" else list(csv.DictReader(text.splitlines()))
+        if path.suffix.lower() == ".json":
+            rows = json.loads(read_text(path))
+        else:
+            rows = [row for number, row in read_table(path) if number > 1]
     except (OSError, ValueError) as error:
         raise ValueError(f"`prompts` {str(path)!r} cannot be read: {error}.") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) and "prompt" in row for row in rows):

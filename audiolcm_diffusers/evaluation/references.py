@@ -10,8 +10,9 @@ import soundfile
 import torch
 
 from ..audio.io import open_audio, read_audio
-from ..data.captioned_audio import Clip, load_clips, read_further_columns, read_metadata
+from ..data.captioned_audio import Clip, load_clips
 from ..data.latent_cache import clips_fingerprint
+from ..data.metadata import captions_of, read_further_columns, read_metadata
 from .controls import choose
 from .protocol import SAMPLING_RATE
 
@@ -125,7 +126,7 @@ def read_references(dataset):
 
     Args:
         dataset (`str`, `Path` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]):
-            Folder or `.tsv` file, see [`~audiolcm_diffusers.data.captioned_audio.read_metadata`], or a dataset of the
+            Folder or `.tsv` file, see [`~audiolcm_diffusers.data.metadata.read_metadata`], or a dataset of the
             Hub.
 
     Returns:
@@ -268,8 +269,8 @@ def match_generated(folder, captions):
         ValueError: If there are more or fewer sounds of a caption than references, or any cannot be read.
     """
     paths = {}
-    for _, caption, path in read_metadata(folder):
-        paths.setdefault(caption, []).append(path)
+    for name, caption, path in read_metadata(folder):
+        paths.setdefault(captions_of(caption, name)[0], []).append(path)
     wanted, found = Counter(captions), {caption: len(files) for caption, files in paths.items()}
     wrong = [
         f"{caption!r} ({wanted[caption]} wanted, {found.get(caption, 0)} found)"

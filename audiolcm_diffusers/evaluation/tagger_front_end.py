@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.metadata import lines_of, read_table, read_text
+
 
 OUTPUTS = ("probabilities", "logits")
 MEL_SCALES = ("kaldi", "htk", "slaney")
@@ -222,17 +224,14 @@ def read_labels(path):
     Raises:
         ValueError: If the file is missing or holds something else.
     """
-    import csv
-
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
         if path.suffix.lower() == ".json":
-            labels = json.loads(text)
+            labels = json.loads(read_text(path))
         elif path.suffix.lower() == ".csv":
-            labels = [row["display_name"] for row in csv.DictReader(text.splitlines())]
+            labels = [row["display_name"] for number, row in read_table(path) if number > 1]
         else:
-            labels = [line.strip() for line in text.splitlines() if line.strip()]
+            labels = [line.strip() for line in lines_of(read_text(path)) if line.strip()]
     except (OSError, ValueError) as error:
         raise ValueError(f"The labels of a tagger {str(path)!r} cannot be read: {error}.") from error
     except KeyError as error:

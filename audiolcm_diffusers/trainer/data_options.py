@@ -13,6 +13,7 @@ from ..data.captions import ExampleDrawer, Wordings
 from ..data.hub_dataset import HubDataset
 from ..files import replacing
 from .options import option
+from .prompts import check_caption
 
 
 # Options that say how a dataset is read; a folder has no use for them.
@@ -30,6 +31,9 @@ class DataConfig:
     )
     excluded_licences: list[str] | None = option(
         None, "Clips of data_dir whose `licence` in the metadata is one of these are left out."
+    )
+    outside_paths: bool = option(
+        False, "Whether rows of data_dir may name files that are not in its folder; for data that you trust."
     )
     dataset_name: str | None = option(
         None, "In place of data_dir: a dataset of the Hub, owner/name, or a folder that `datasets` reads."
@@ -56,6 +60,8 @@ class DataConfig:
             object.__setattr__(self, "data_dir", self.data_dir[0])
         if self.excluded_licences is not None and self.data_dir is None:
             raise ValueError(f"excluded_licences={self.excluded_licences} goes with data_dir; {given[0]} has none.")
+        if self.outside_paths and self.data_dir is None:
+            raise ValueError(f"outside_paths=True goes with data_dir; {given[0]} has none.")
         if self.dataset_name is None:
             for name in DATASET_OPTIONS:
                 value = getattr(self, name)
@@ -115,9 +121,15 @@ class ExampleConfig:
         latents; by default of batches with one example of the longest length.
         """
         durations_s = [float(duration) for duration in self.durations_s.split(",")]
+        wordings = Wordings() if self.wordings is None else Wordings.from_json(self.wordings)
+        for text in wordings.texts():
+            try:
+                check_caption(text)
+            except ValueError as error:
+                raise ValueError(f"{self.wordings!r} has a wording that cannot be learnt: {error}") from error
         return ExampleDrawer(
             clips,
-            Wordings() if self.wordings is None else Wordings.from_json(self.wordings),
+            wordings,
             durations_s,
             [float(share) for share in self.duration_shares.split(",")],
             seconds_per_batch or max(durations_s),
@@ -163,6 +175,8 @@ def load_clips_and_report(config, sampling_rate, report):
             resampler=config.resampler,
             max_clips=config.max_clips,
             excluded_licences=config.excluded_licences or (),
+            outside_paths=config.outside_paths,
+            check_caption=check_caption,
         )
     finally:
         if bad and report is not None:

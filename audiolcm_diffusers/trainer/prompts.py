@@ -12,6 +12,20 @@ def prompt_of(example):
     return example.caption if example.events is None else format_events(example.events)
 
 
+def check_caption(caption):
+    r"""
+    Refuse a caption that would stop a training, or teach nothing, when it is drawn.
+
+    Args:
+        caption (`str`): As it stands in the data.
+
+    Raises:
+        ValueError: If it is a structured caption with an unknown order, or says nothing.
+    """
+    if not structured_caption(caption):
+        raise ValueError(f"Expected a caption that says what is heard, got {caption!r}.")
+
+
 def text_parts(pipe):
     r"""What turns a pipeline's prompts into embeddings: encoders, projection, tokenizers; nothing without pipeline."""
     if pipe is None:

@@ -196,7 +196,7 @@ def refuse(tmp_path, monkeypatch, capsys):
         (["<rain& whenever>"], "whenever"),
         (["rain", "--prompts-file", "missing.txt"], "missing.txt"),
         (["rain", "--prompts-file", "empty.txt"], "'empty.txt' holds no prompt"),
-        (["rain", "--prompts-file", "latin.txt"], "'latin.txt' is not UTF-8"),
+        (["rain", "--prompts-file", "latin.txt"], "latin.txt, line 1, holds bytes that are no UTF-8"),
         (["rain", "--prompts-file", "."], "--prompts-file"),
         (["rain", "--output", "rain.mp3"], "'rain.mp3'"),
         (["rain", "--output", "empty.txt/rain.wav"], "empty.txt' is no folder"),

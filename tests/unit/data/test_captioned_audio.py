@@ -84,7 +84,7 @@ def test_clips_are_resampled(folder):
 @pytest.mark.parametrize(
     ("metadata", "told"),
     [
-        (None, "metadata.csv"),
+        ("", "metadata.csv is empty"),
         ("", r"\['caption', 'file_name'\]"),
         ("file_name,text\nlow.wav,a tone\n", r"\['caption'\].*\['file_name', 'text'\]"),
         ("file_name,caption\nlow.wav,\n", "'low.wav' has no caption"),
@@ -112,7 +112,9 @@ def test_json_lines_and_the_published_table_say_the_same(folder, tmp_path):
     table = "name\tdataset\taudio_path\tcaption\tduration\n"
     table += f"one\tmine\tmore/high.flac\ta high tone, steady\t0.5\ntwo\tmine\t{folder / 'low.wav'}\ta low tone\t0.5\n"
     (folder / "data.tsv").write_text(table)
-    clips = load_clips(folder / "data.tsv")
+    with pytest.raises(ValueError, match=r"leads out of its folder.*outside_paths"):
+        load_clips(folder / "data.tsv")
+    clips = load_clips(folder / "data.tsv", outside_paths=True)
     assert [(clip.name, clip.caption) for clip in clips] == [("one", rows[0][1]), ("two", rows[1][1])]
 
 

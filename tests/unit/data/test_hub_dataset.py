@@ -123,7 +123,7 @@ def test_bad_rows_are_left_out_and_told(tmp_path, streaming):
         (None, "a tone", "'row 1' has no audio."),
         (b"", "a tone", "'row 2' cannot be read as audio"),
         (b"no sound", "a tone", "'row 3' cannot be read as audio"),
-        (whole[:2000], "a tone", "'row 4' ends before its header says."),
+        (whole[:2000], "a tone", "'row 4' ends before its header says"),
         (flac[: len(flac) // 2], "a tone", "'row 5' cannot be read as audio"),
         (nan, "a tone", "'row 6' holds samples that are NaN"),
         (file_of(torch.zeros(800)), "a tone", "'row 7' is silent."),
