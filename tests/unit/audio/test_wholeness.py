@@ -47,13 +47,15 @@ KINDS = [
 def test_a_whole_file_is_read_and_what_is_left_of_one_is_not(container, subtype):
     content = written(container, subtype)
     assert abs(len(read_audio(content)) - 24000) < 600
-    for kept in (len(content) // 2, len(content) * 3 // 4 + 1, len(content) - 400):
+    for kept in (len(content) // 2, len(content) * 3 // 4 + 1, len(content) - 600):
         with pytest.raises(ValueError, match="ends before its header says|cannot be read as audio|holds no samples"):
             read_audio(content[:kept])
 
 
 def test_an_mp3_without_a_count_of_its_frames():
-    content = written("MP3", "MPEG_LAYER_III")
+    file = io.BytesIO()
+    soundfile.write(file, NOISE, 16000, format="MP3", bitrate_mode="CONSTANT")
+    content = file.getvalue()
     # The first frame is the one that counts; tags may stand before and behind.
     assert b"Xing" in content[:60] or b"Info" in content[:60]
     bare = content[_frame_length(content[:4]) :]
