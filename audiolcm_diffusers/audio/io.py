@@ -70,8 +70,8 @@ def _decodable(file, audio, name):
     content = None
     if repairs:
         content = bytearray(file.read())
-        for place, values in repairs:
-            content[place : place + len(values)] = values
+        for place, length, values in repairs:
+            content[place : place + length] = values
         file = io.BytesIO(bytes(content))
     if content is None and isinstance(audio, str | Path):
         # Its name as bytes, because soundfile takes no text that is not UTF-8.

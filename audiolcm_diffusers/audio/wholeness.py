@@ -33,9 +33,9 @@ def missing_bytes(file):
         file (binary file): Open; it is wound back.
 
     Returns:
-        `tuple[int, list[tuple[int, bytes]]]`:
-            Bytes that are missing, 0 in a whole file and where nothing says how long it should be; and places in the
-            header with the bytes that belong there.
+        `tuple[int, list[tuple[int, int, bytes]]]`:
+            Bytes that are missing, 0 in a whole file and where nothing says how long it should be; and what has to
+            change for libsndfile to read all of it: places, how many bytes are replaced there, and by which.
     """
     length = file.seek(0, os.SEEK_END)
     file.seek(0)
@@ -58,7 +58,7 @@ def missing_bytes(file):
     elif head[:4] == b"OggS":
         end = _ogg(file, length)
     elif _is_mp3(head):
-        end = _mp3(file, length)
+        end, repairs = _mp3(file, length)
     file.seek(0)
     missing = 0 if end is None else end - length
     return (missing if missing > TOLERANCE else 0), repairs
@@ -109,7 +109,7 @@ def _riff(file, length, order):
             return None, []
         if size == 0 and length > begin and not _ends_in_chunks(file, begin, length, order):
             width = 4 if place == begin - 4 else 8
-            return None, [(place, (length - begin).to_bytes(width, order))]
+            return None, [(place, width, (length - begin).to_bytes(width, order))]
         return begin + size, []
     return None, []
 
@@ -150,7 +150,7 @@ def _au(head, length):
     order = "big" if head[:4] == b".snd" else "little"
     begin, size = int.from_bytes(head[4:8], order), int.from_bytes(head[8:12], order)
     if size == 0 and length > begin:
-        return None, [(8, b"\xff" * 4)]
+        return None, [(8, 4, b"\xff" * 4)]
     return (None if size >= PLACEHOLDER else begin + size), []
 
 
@@ -196,7 +196,10 @@ def _ogg(file, length):
 
 
 def _mp3(file, length):
-    """The end of the last frame, or of what the first one says of the others."""
+    """
+    The end of the last frame, or of what the first one says of the others. Where none does and their bit rates differ,
+    libsndfile takes all to have the first one's, and reads too little: a frame that counts them is put before them.
+    """
     file.seek(0)
     head = file.read(10)
     place = 0
@@ -205,22 +208,37 @@ def _mp3(file, length):
         for byte in head[6:10]:
             size = size << 7 | byte & 0x7F
         place = 10 + size + (10 if head[5] & 0x10 else 0)
-    first = place
+    first, has_index, bit_rates, count = place, False, set(), 0
     while place + 4 <= length:
         file.seek(place)
-        size = _frame_length(file.read(4))
+        header = file.read(4)
+        size = _frame_length(header)
         if size is None:
-            return None  # tags, or what else stands behind the sound
+            break  # tags, or what else stands behind the sound
         if place == first:
-            frame = file.read(size)
-            found = re.search(rb"(?:Xing|Info)\0\0\0([\x00-\x0f])(.{8})", frame[:60], re.DOTALL)
+            first_header, frame = header, file.read(min(size, 60))
+            found = re.search(rb"(?:Xing|Info)\0\0\0([\x00-\x0f])(.{8})", frame, re.DOTALL)
+            has_index = found is not None or b"VBRI" in frame
             if found and found[1][0] & 3 == 3:
                 told = int.from_bytes(found[2][4:], "big")
                 # Encoders count with or without the frame that says so, or a tag of 128 bytes behind the sound.
                 if first + told > length + size + 128:
-                    return first + told
+                    return first + told, []
+        bit_rates.add(header[2] >> 4)
+        count += 1
         place += size
-    return place if place > length else None
+    if place > length:
+        return place, []
+    return None, [] if has_index or len(bit_rates) < 2 else [(first, 0, _index_frame(first_header, count))]
+
+
+def _index_frame(header, count):
+    """A silent frame like others that says how many follow it (Xing's header)."""
+    header = bytes((header[0], header[1] | 1, 8 << 4 | header[2] & 0x0C, header[3]))
+    is_first, is_mono = header[1] >> 3 & 3 == 3, header[3] >> 6 == 3
+    side_information = {(True, False): 32, (True, True): 17, (False, False): 17, (False, True): 9}[is_first, is_mono]
+    frame = header + bytes(side_information) + b"Xing" + (1).to_bytes(4, "big") + count.to_bytes(4, "big")
+    return frame.ljust(_frame_length(header), b"\0")
 
 
 def _frame_length(header):
