@@ -111,10 +111,31 @@ def draw_batch(mels, config, generators):
 
 
 def principal_components(rows, count):
-    """Mean `(values,)`, standard deviations `(count,)` and directions `(count, values)` of `(rows, values)`."""
+    """
+    Mean `(values,)`, standard deviations `(count,)` and directions `(count, values)` of `(rows, values)`. The largest
+    value of a direction is positive.
+    """
+    rows = rows.double()
     mean = rows.mean(dim=0)
     variances, directions = torch.linalg.eigh(torch.cov((rows - mean).T))
-    return mean, variances.flip(0)[:count].clamp(min=1e-8).sqrt(), directions.flip(1)[:, :count].T
+    directions = directions.flip(1)[:, :count].T
+    largest = directions.gather(1, directions.abs().argmax(dim=1, keepdim=True))
+    return (
+        mean.float(),
+        variances.flip(0)[:count].clamp(min=1e-8).sqrt().float(),
+        (directions * largest.sign()).float(),
+    )
+
+
+def least_squares(inputs, outputs):
+    """
+    The matrix `(inputs, outputs)` that brings rows of one nearest to rows of the other, the smallest of several.
+
+    Sums are taken in float64 and the result is rounded, so that it is the same in every run: a solver's last digits
+    depend on where in memory its arguments lie.
+    """
+    inputs, outputs = inputs.double(), outputs.double()
+    return (torch.linalg.pinv(inputs.T @ inputs, hermitian=True) @ (inputs.T @ outputs)).float()
 
 
 @torch.no_grad()
@@ -204,7 +225,7 @@ def start_from_principal_components(vae, mels, num_frames=100_000):
     set_stream(decoder.conv_in, {decoder.conv_in.kernel_size[0] // 2: torch.diag(1 / latent_stds)}, paired_input=False)
     latents = (pairs @ pair_directions[:num_latents].T / pair_stds[:num_latents]).repeat_interleave(2, dim=0)
     neighbours = torch.cat([latents.roll(1, 0), latents, latents.roll(-1, 0)], dim=1)
-    solution = torch.linalg.lstsq(neighbours, values).solution.T
+    solution = least_squares(neighbours, values).T
     set_stream(decoder.up_blocks[0].upsampler, dict(enumerate(solution.chunk(3, dim=1))))
     set_readout(decoder.conv_out, directions.T * stds, mean)
 
