@@ -11,15 +11,18 @@ The processes of a launch share the work. Given again after it was stopped, the 
 """
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from accelerate import PartialState
+from accelerate.utils import parse_flag_from_env
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D
 from audiolcm_diffusers.data.latent_cache import DTYPES, CacheWriter, fingerprints
 from audiolcm_diffusers.data.latents import LatentEncoder
+from audiolcm_diffusers.files import clean_leftovers, locked
 from audiolcm_diffusers.trainer import (
     DataConfig,
     ExampleConfig,
@@ -63,7 +66,17 @@ class CacheConfig(ExampleConfig, DataConfig):
 
 
 def main(config):
-    state = PartialState()
+    # Alone, PartialState does not see the variable, and each of several processes would do all of the work.
+    state = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))
+    folder = Path(config.output_dir)
+    with locked(folder, "Another cache") if state.is_main_process else nullcontext():
+        if state.is_main_process:
+            clean_leftovers(folder)
+        write(config, state, folder)
+
+
+def write(config, state, folder):
+    """Write the shards that are missing."""
     if config.pipeline_dir is None:
         pipe, vae = None, AutoencoderKLMel1D.from_pretrained(config.vae_dir).to(state.device)
     else:
@@ -71,9 +84,6 @@ def main(config):
             config.pipeline_dir, transformer=None, vocoder=None, dtype=torch.float32
         ).to(state.device)
         vae = pipe.vae
-    folder = Path(config.output_dir)
-    if state.is_main_process:
-        folder.mkdir(parents=True, exist_ok=True)
     state.wait_for_everyone()
     clips = load_clips_and_report(
         config, vae.config.sampling_rate, folder / "bad_clips.csv" if state.is_main_process else None
@@ -106,8 +116,6 @@ def main(config):
         if state.is_main_process:
             print(f"{done} of this process's {len(own)} shards, {remaining_s:.0f} s to go", flush=True)
     state.wait_for_everyone()
-    if state.is_main_process:
-        writer.finish()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ killed goes on where it was.
 import hashlib
 import inspect
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -303,11 +302,6 @@ class CacheWriter:
         }
         with replacing(self.folder / shard_name(bucket_index, shard)) as temporary:
             save_file({name: torch.cat(stored) for name, stored in tensors.items()}, temporary, metadata=metadata)
-
-    def finish(self):
-        r"""Remove the temporary files that killed processes left; by one process, when every shard is there."""
-        for leftover in self.folder.glob(".*.safetensors"):
-            os.unlink(leftover)
 
 
 def shard_name(bucket_index, shard):

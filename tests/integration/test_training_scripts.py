@@ -386,10 +386,11 @@ def test_two_processes_write_one_cache(trained, data_dir, tmp_path):
         vae_dir=trained / "vae/model",
         **options,
     )
-    _, errors = process.communicate(timeout=300)
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors[-3000:]
-    names = sorted(path.name for path in alone.iterdir())
-    assert names == sorted(path.name for path in (tmp_path / "pair").iterdir()) and len(names) == 5
+    assert output.count("of this process's 2 shards") == 2  # told by the first process, which has half of the four
+    names, of_pair = (sorted(path.name for path in folder.glob("[!.]*")) for folder in (alone, tmp_path / "pair"))
+    assert names == of_pair and len(names) == 5
     for name in names[:-1]:
         for key, tensor in load_file(alone / name).items():
             torch.testing.assert_close(load_file(tmp_path / "pair" / name)[key], tensor, atol=1e-5, rtol=1e-5)

@@ -19,6 +19,7 @@ from audiolcm_diffusers.data.latent_cache import (
     tokenizer_fingerprint,
 )
 from audiolcm_diffusers.data.latents import EncodedExamples, LatentEncoder
+from audiolcm_diffusers.files import clean_leftovers
 
 
 LATENT_HOP = 256 * 2
@@ -68,7 +69,6 @@ def cache_dir(make_writer):
     writer.start()
     for shard in writer.missing_shards():
         writer.write_shard(*shard, batch_size=2)
-    writer.finish()
     return writer.folder
 
 
@@ -138,7 +138,7 @@ def test_a_stopped_writer_goes_on_and_mends_nothing_that_is_there(make_writer, t
     writer.start()
     first, *rest = writer.missing_shards()
     writer.write_shard(*first, batch_size=3)
-    (writer.folder / ".bucket-0-shard-00001-x.safetensors").write_text("half a shard")
+    (writer.folder / ".bucket-0-shard-00001-x.partial.safetensors").write_text("half a shard")
     with pytest.raises(ValueError, match=f"not complete, 1 of {1 + len(rest)} shards"):
         LatentCache(writer.folder, 1.0)
 
@@ -147,7 +147,7 @@ def test_a_stopped_writer_goes_on_and_mends_nothing_that_is_there(make_writer, t
     # Two processes, each its share.
     for shard in [*rest[::2], *rest[1::2]]:
         again.write_shard(*shard, batch_size=3)
-    again.finish()
+    clean_leftovers(again.folder)
     assert sorted(os.listdir(again.folder)) == sorted(whole)
     for name in whole:
         if name.endswith(".safetensors"):
