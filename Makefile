@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint format clean mini ablations
+.PHONY: demo test test-oldest lint format clean soak mini ablations
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/installed
@@ -25,6 +25,11 @@ format: $(VENV)/installed-for-tests
 
 clean:
 	rm -rf $(VENV) *.egg-info
+
+# Tries to make the library lose what it has, run what it should not, hang, or grow: a table of what came of it. FLAGS
+# reach the script: FLAGS="--only generate --seed 1".
+soak: $(VENV)/installed-for-tests
+	$(BIN)/python tests/soak/soak.py $(FLAGS)
 
 # From captioned sound, the `train` of one folder or of several (DATA="A B"), to two pipelines, `runs/mini/pipeline`, the
 # student, and `runs/mini/teacher-pipeline`. Whatever is stopped goes on where it was when the command is given again. FLAGS reach every

@@ -149,6 +149,9 @@ def open_audio(audio, name):
         ValueError: If there is no such file.
     """
     if isinstance(audio, (str, Path)):
+        refusal = getattr(audio, "refusal", None)  # of a path that a dataset may not name
+        if refusal is not None:
+            raise ValueError(refusal)
         try:
             is_file = Path(audio).is_file()
         except (OSError, ValueError) as error:  # a name that is too long, or holds a zero byte

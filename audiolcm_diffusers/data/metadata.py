@@ -3,8 +3,7 @@
 
 import csv
 import json
-import ntpath
-import posixpath
+import os
 from pathlib import Path
 
 
@@ -25,15 +24,15 @@ def read_metadata(data, excluded_licences=(), outside_paths=False):
         excluded_licences (`Sequence[str]`, defaults to `()`):
             Rows whose column `licence` says one of these are left out.
         outside_paths (`bool`, defaults to `False`):
-            Whether rows may name files that are not in the folder, by absolute paths or with `..`.
+            Whether rows may name files that are not in the folder, by absolute paths or with `..`. Otherwise their
+            paths are [`OutsidePath`], which nothing opens.
 
     Returns:
         `list[tuple[str, str | list[str], Path]]`:
             Name, caption or captions (empty where there is none) and path of every row.
 
     Raises:
-        ValueError: If there is no such file, it lacks a column, has a line that cannot be read, or a row leads out of
-            the folder.
+        ValueError: If there is no such file, it lacks a column, or has a line that cannot be read.
     """
     if isinstance(data, (list, tuple)):
         rows = [row for one in data for row in read_metadata(one, excluded_licences, outside_paths)]
@@ -46,18 +45,21 @@ def read_metadata(data, excluded_licences=(), outside_paths=False):
     return [(row[name], row["caption"], _path_of(folder, row[path], data, outside_paths)) for row in rows]
 
 
+class OutsidePath(type(Path())):
+    r"""A path that a row names and that leads out of its dataset's folder. Whoever opens it is told its `refusal`."""
+
+    refusal: str
+
+
 def _path_of(folder, name, data, outside_paths):
-    # Paths of another system lead nowhere on this one, or elsewhere.
-    leads_out = any(
-        paths.isabs(name) or paths.splitdrive(name)[0] or paths.normpath(name).split(paths.sep)[0] == ".."
-        for paths in (posixpath, ntpath)
-    )
-    if leads_out and not outside_paths:
-        raise ValueError(
-            f"{str(data)!r} names {name!r}, which leads out of its folder. Training reads such files where "
-            "`--outside_paths True` allows it: is this data that you trust?"
-        )
     path = folder / name
+    if not outside_paths and os.path.relpath(path, folder).split(os.sep)[0] == "..":
+        path = OutsidePath(path)
+        path.refusal = (
+            f"{str(data)!r} names {name!r}, which leads out of its folder and is not read; `outside_paths` allows it "
+            "for data that you trust."
+        )
+        return path
     # Names may begin or end with spaces; more often a table has them behind its commas.
     return folder / name.strip() if name != name.strip() and not _exists(path) else path
 
