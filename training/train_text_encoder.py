@@ -186,7 +186,8 @@ class Meanings:
 
 def read_phrases(config):
     """Phrases by kind, how often each kind is drawn, and in which wordings."""
-    captions = [text for name, caption, _ in read_metadata(config.data_dir) for text in captions_of(caption, name)]
+    rows = read_metadata(config.data_dir, config.excluded_licences or ())
+    captions = [text for name, caption, _ in rows for text in captions_of(caption, name)]
     sources = [captions, *(lines_of(read_text(path)) for path in config.phrase_files)]
     own = Wordings() if config.wordings is None else Wordings.from_json(config.wordings)
     words = [] if config.wordnet_dir is None else everyday_words(read_wordnet(config.wordnet_dir))

@@ -2,6 +2,7 @@
 """Pictures of mel spectrograms, alone or side by side."""
 
 import math
+from bisect import bisect_right
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,6 @@ def _fit(caption, width, font):
     caption = " ".join(caption.split())
     if font.getlength(caption) <= width:
         return caption
-    while caption and font.getlength(caption + "…") > width:
-        caption = caption[:-1]
-    return caption.rstrip() + "…"
+    # A few measurements, because each takes as long as the caption.
+    kept = bisect_right(range(len(caption)), width, key=lambda length: font.getlength(caption[:length] + "…")) - 1
+    return caption[: max(kept, 0)].rstrip() + "…"

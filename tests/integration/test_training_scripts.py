@@ -877,7 +877,6 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(trained, data_dir, tmp_path)
         )
     ]
     + [
-        ("mini", "autoencoder_64", "train_autoencoder", "AutoencoderConfig"),
         ("mini", "vocoder_bigvgan", "train_vocoder", "VocoderConfig"),
     ],
 )

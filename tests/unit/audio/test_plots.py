@@ -13,6 +13,7 @@ from audiolcm_diffusers.audio.plots import (
     PLOT_WIDTH,
     RIGHT,
     TOP,
+    _fit,
     frequency_position,
     mel_of_waveform,
     plot_mels,
@@ -136,3 +137,20 @@ def test_what_cannot_be_drawn_leaves_no_file(tmp_path, mels, options, told):
 def test_suffix_is_checked(tmp_path):
     with pytest.raises(ValueError, match=r"\.png, got .*mel\.jpg"):
         plot_mels(tmp_path / "mel.jpg", [torch.zeros(80, 10)])
+
+
+def test_a_caption_is_measured_a_few_times_however_long_it_is():
+    class Font:
+        calls = 0
+
+        def getlength(self, text):
+            self.calls += 1
+            return 7 * len(text)
+
+    for length in (50, 5000, 500_000):
+        font = Font()
+        assert _fit("x" * length, 70, font) == "x" * 9 + "…"
+        assert font.calls < 25
+    assert _fit("x" * 10, 70, Font()) == "x" * 10
+    assert _fit("wind and rain", 35, Font()) == "wind…"
+    assert _fit("rain", 3, Font()) == "…"
