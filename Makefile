@@ -14,6 +14,16 @@ demo: $(VENV)/installed
 test: lint
 	$(BIN)/python -m pytest
 
+# With the oldest versions that setup.py admits, in an environment of its own. FLAGS reach pytest: FLAGS="tests/unit".
+OLDEST := .venv-oldest
+test-oldest: $(OLDEST)/installed
+	$(OLDEST)/bin/python -m pytest -p no:cacheprovider $(FLAGS)
+
+$(OLDEST)/installed: setup.py constraints-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --constraint constraints-oldest.txt --editable '.[test]'
+	@touch $@
+
 lint: $(VENV)/installed-for-tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

@@ -6,6 +6,7 @@ Turn a trained pipeline folder into one to share: half precision on disk, and cr
 """
 
 import csv
+import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +55,23 @@ def credits(data_dirs, excluded_licences=()):
     return sorted(row for row in found if row[CREDIT_COLUMNS.index("licence")] not in excluded_licences)
 
 
+def forget_use(tokenizer):
+    """Tokenizers keep, and save, how they were last asked to pad and cut: two that are one would differ."""
+    tokenizer.backend_tokenizer.no_padding()
+    tokenizer.backend_tokenizer.no_truncation()
+    for name in ("pad_to_multiple_of", "pad_token_type_id", "padding_side", "max_length", "stride", "truncation_side"):
+        tokenizer.init_kwargs.pop(name, None)
+
+
+def forget_places(folder):
+    """Configurations keep where on this machine a model was loaded from."""
+    for path in folder.rglob("*.json"):
+        if path.name == "model_index.json" or path.name.endswith("config.json"):
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values.pop("_name_or_path", None) is not None:
+                path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
 def main(config):
     rows = None if config.data_dir is None else credits(config.data_dir, config.excluded_licences or ())
     shared_with = None if config.shared_with is None else Path(config.shared_with)
@@ -73,8 +91,13 @@ def main(config):
         if isinstance(component, torch.nn.Module):
             component.half()
 
+    for tokenizer in (pipe.tokenizer, pipe.tokenizer_2):
+        if tokenizer is not None:
+            forget_use(tokenizer)
+
     def save(folder):
         pipe.save_pretrained(folder)
+        forget_places(folder)
         for encoder, name in ((pipe.text_encoder, "text_encoder"), (pipe.text_encoder_2, "text_encoder_2")):
             if encoder is not None:
                 # transformers loads in the dtype that the config names: weights are halved on disk, not in use.

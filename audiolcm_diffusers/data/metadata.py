@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 
+# More is no caption, but something else in its place.
+MAX_CAPTION_LENGTH = 10_000
 # What programs write where there is no text.
 NO_TEXT = frozenset(("nan", "none", "null", "n/a", "<na>"))
 
@@ -137,9 +139,11 @@ def read_table(path, delimiter=","):
             closed, or where a column is named twice.
     """
     text = read_text(path)
-    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
     columns, begins = None, 1
+    # The module's limit is 131072 characters, in all of the process: whoever reads a caption says what is too long.
+    limit = csv.field_size_limit(max(131072, len(text)))
     try:
+        reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
         for row in reader:
             begins, ends = reader.line_num + 1, reader.line_num
             if not row:
@@ -162,6 +166,8 @@ def read_table(path, delimiter=","):
             f"{path}, the row that begins in line {begins}: {error}. A quote within a quoted field is written twice, "
             "and each quoted field ends with one."
         ) from error
+    finally:
+        csv.field_size_limit(limit)
     if columns is None:
         raise ValueError(f"{path} is empty.")
 
@@ -250,6 +256,10 @@ def captions_of(caption, name):
         said = f": {caption!r} is what programs write for none" if told else ""
         raise ValueError(f"{name!r} has no caption{said}.")
     for text in captions:
+        if len(text) > MAX_CAPTION_LENGTH:
+            raise ValueError(
+                f"{name!r} has a caption of {len(text)} characters; at most {MAX_CAPTION_LENGTH} are read."
+            )
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:

@@ -77,6 +77,15 @@ def attempt(function, *, refusals=(ValueError, OSError, ImportError), timeout_s=
     Returns:
         [`Outcome`].
     """
+    for _ in range(3):
+        outcome = _attempt(function, refusals, timeout_s, memory_gb, file_bytes)
+        # What torch says once in a thousand processes that were forked from one with threads.
+        if "Invalid thread pool" not in outcome.words:
+            break
+    return outcome
+
+
+def _attempt(function, refusals, timeout_s, memory_gb, file_bytes):
     CANARY.unlink(missing_ok=True)
     reader, writer = os.pipe()
     child = os.fork()
