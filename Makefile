@@ -94,7 +94,7 @@ $(MINI)/pipeline: | $(MINI)/student/model
 	$(call EXPORT,student)
 
 $(MINI)/teacher-pipeline: | $(MINI)/pipeline
-	$(call EXPORT,teacher) --shared_with $(MINI)/pipeline
+	$(call EXPORT,teacher) --default_num_inference_steps 50 --shared_with $(MINI)/pipeline
 
 EXPORT = $(BIN)/python training/export_pipeline.py --pipeline_dir $(MINI)/$(1)/model --data_dir $(TRAINING_DATA) \
 	  $(LEFT_OUT) --default_audio_length_in_s 5 --output_dir $@

@@ -40,7 +40,7 @@ def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypat
     # Where the README uses a teacher and a LoRA that its reader has trained, here are tiny ones.
     teacher = make_pipeline(transformer=make_llama_transformer(time_cond_proj_dim=None), scheduler=DDIMScheduler())
     teacher.save_pretrained("runs/teacher/model")
-    teacher.transformer.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"]))
+    teacher.transformer.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
     teacher.save_lora_weights("runs/lcm_lora", get_peft_model_state_dict(teacher.transformer))
 
     # And where it has recordings and a judge of them, tones of two captions and one with random weights.

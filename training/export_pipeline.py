@@ -36,6 +36,7 @@ class ExportConfig:
         "and not kept here.",
     )
     default_audio_length_in_s: float | None = option(None, "Seconds of a sound where a call does not say it.")
+    default_num_inference_steps: int | None = option(None, "Steps where a call does not say it.")
     default_guidance_scale: float | None = option(None, "Guidance scale where a call does not say it.")
     card: str | None = option(
         None, "Model card, copied to `README.md`; by default the pipeline's own, with its samples."
@@ -83,7 +84,7 @@ def main(config):
     replaced = {}
     if config.vocoder_dir is not None:
         replaced["vocoder"] = load_vocoder(config.vocoder_dir)
-    for name in ("default_audio_length_in_s", "default_guidance_scale"):
+    for name in ("default_audio_length_in_s", "default_num_inference_steps", "default_guidance_scale"):
         if getattr(config, name) is not None:
             replaced[name] = getattr(config, name)
     pipe = AudioLCMPipeline.from_pretrained(config.pipeline_dir, dtype=torch.float32, **replaced)

@@ -95,7 +95,8 @@ class Asked:
             return np.array([math.nan if name is None else hit for name, hit in zip(self.classes, found)], dtype=float)
         factors = OCTAVES if metric == "tempo or octave" else (1.0,)
         pairs = zip(heard["tempo"]["bpm"][:, 0].tolist(), self.tempos_bpm)
-        return np.array([math.nan if asked is None else is_in_tempo(bpm, asked, factors) for bpm, asked in pairs])
+        hits = [math.nan if asked is None else is_in_tempo(bpm, asked, factors) for bpm, asked in pairs]
+        return np.array(hits, dtype=float)
 
     def facts(self, metrics, heard):
         r"""

@@ -1,5 +1,6 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 import numpy as np
+import pytest
 import torch
 
 from audiolcm_diffusers.evaluation.asked import Asked
@@ -33,6 +34,15 @@ def test_what_nothing_is_asked_of_does_not_count(make_tagger):
     }
     assert facts["tempo_or_octave"] == 2 / 3
     assert asked.facts(["kl"], heard) == {}
+
+
+@pytest.mark.parametrize("tempos", [[120.0, 90.0], [120.0, None]])
+def test_hits_are_numbers_to_take_means_of(tempos):
+    """Also where something is asked of every sound."""
+    asked = Asked.of(["a", "b"], tempos_bpm=tempos)
+    hits = asked.hits("tempo", {"tempo": {"bpm": torch.tensor([[120.0], [60.0]], dtype=torch.float64)}})
+    assert hits.dtype == float and hits[0] == 1.0
+    assert torch.from_numpy(hits).nanmean() == (0.5 if tempos[1] else 1.0)
 
 
 def test_a_protocol_tells_what_was_asked(make_tagger):
