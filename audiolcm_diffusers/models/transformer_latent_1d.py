@@ -16,7 +16,7 @@ from diffusers.utils import apply_lora_scale
 from torch import nn
 
 from ..loaders.complete import CompleteWeightsMixin
-from ..loaders.lora_saving import SavedWithoutLoraMixin
+from ..loaders.plain_saving import SavedWithoutLoraMixin
 from ..loaders.single_file import PublishedSingleFileMixin
 from .gradient_checkpointing import run_block
 from .transformer_inputs import check_transformer_inputs, expand_timestep

@@ -8,8 +8,6 @@ its fixed filters in the checkpoint, and has no weight normalisation to train wi
 """
 
 import math
-import os
-from collections.abc import Callable
 
 import torch
 import torch.nn as nn
@@ -20,6 +18,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from ..audio.mel import check_mel
 from ..loaders.complete import CompleteWeightsMixin
+from ..loaders.plain_saving import SavedPlainMixin
 from ..loaders.single_file import PublishedSingleFileMixin
 from .gradient_checkpointing import run_block
 
@@ -134,7 +133,7 @@ class AMPBlock1D(nn.Module):
         return hidden_states
 
 
-class BigVGANVocoder(CompleteWeightsMixin, ModelMixin, PublishedSingleFileMixin, ConfigMixin):
+class BigVGANVocoder(SavedPlainMixin, CompleteWeightsMixin, ModelMixin, PublishedSingleFileMixin, ConfigMixin):
     r"""
     BigVGAN generator (arXiv:2206.04658): conv → stages of (transposed conv, mean of AMP blocks) → anti-aliased
     activation → conv → tanh.
@@ -248,47 +247,14 @@ class BigVGANVocoder(CompleteWeightsMixin, ModelMixin, PublishedSingleFileMixin,
             if parametrize.is_parametrized(module, "weight"):
                 parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
 
-    # A pipeline passes on those options of its own `save_pretrained` that it finds in this signature.
-    def save_pretrained(
-        self,
-        save_directory: str | os.PathLike,
-        is_main_process: bool = True,
-        save_function: Callable | None = None,
-        safe_serialization: bool = True,
-        variant: str | None = None,
-        max_shard_size: int | str = "10GB",
-        push_to_hub: bool = False,
-        **kwargs,
-    ):
-        r"""
-        Save the model with plain weights. Weight normalisation is folded into what is written; the model itself keeps
-        it and can be trained on.
-
-        Args:
-            save_directory (`str` or `os.PathLike`): Folder to write to.
-            is_main_process, save_function, safe_serialization, variant, max_shard_size, push_to_hub, kwargs:
-                See [`~diffusers.ModelMixin.save_pretrained`].
-        """
-        kwargs.update(
-            is_main_process=is_main_process,
-            save_function=save_function,
-            safe_serialization=safe_serialization,
-            variant=variant,
-            max_shard_size=max_shard_size,
-            push_to_hub=push_to_hub,
-        )
+    def _plain_weights(self):
         normed = {
             name: module for name, module in self.named_modules() if parametrize.is_parametrized(module, "weight")
         }
         if not normed:
-            super().save_pretrained(save_directory, **kwargs)
-            return
+            return None
         weights = {name: weight for name, weight in self.state_dict().items() if ".parametrizations." not in name}
-        weights |= {f"{name}.weight": module.weight.detach() for name, module in normed.items()}
-        with torch.device("meta"):
-            plain = type(self).from_config(self.config)
-        plain.load_state_dict(weights, assign=True)
-        plain.save_pretrained(save_directory, **kwargs)
+        return weights | {f"{name}.weight": module.weight.detach() for name, module in normed.items()}
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:
         r"""

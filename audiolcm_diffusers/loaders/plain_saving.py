@@ -1,19 +1,15 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-"""Whole models are saved without LoRAs: as they are heard, or not at all."""
+"""Models whose weights lie in layers that a folder of the model cannot hold are saved as what they compute."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
-from diffusers.models.modeling_utils import ModelMixin
 from diffusers.utils import USE_PEFT_BACKEND
 
 
-class SavedWithoutLoraMixin:
-    r"""
-    `save_pretrained` (and `push_to_hub`, which calls it) for a model that may have LoRAs. Weights that lie beside a
-    LoRA have other names, so that a folder of them loads as noise.
-    """
+class SavedPlainMixin:
+    r"""`save_pretrained` (and `push_to_hub`, which calls it) of a model that may have to be made plain first."""
 
     # A pipeline passes on those options of its own `save_pretrained` that it finds in this signature.
     def save_pretrained(
@@ -28,7 +24,8 @@ class SavedWithoutLoraMixin:
         **kwargs,
     ):
         r"""
-        Save the model. LoRAs that were fused are saved as part of the weights.
+        Save the model with plain weights; the model itself stays as it is. Weight normalisation is folded into what is
+        written, and LoRAs that were fused are part of it.
 
         Args:
             save_directory (`str` or `os.PathLike`): Folder to write to.
@@ -38,7 +35,6 @@ class SavedWithoutLoraMixin:
         Raises:
             ValueError: If the model has LoRAs that are not fused.
         """
-        self.check_no_lora_beside()
         kwargs.update(
             is_main_process=is_main_process,
             save_function=save_function,
@@ -47,10 +43,25 @@ class SavedWithoutLoraMixin:
             max_shard_size=max_shard_size,
             push_to_hub=push_to_hub,
         )
-        if _lora_layers(self):
-            self._with_loras_in_weights().save_pretrained(save_directory, **kwargs)
-        else:
+        weights = self._plain_weights()
+        if weights is None:
             super().save_pretrained(save_directory, **kwargs)
+            return
+        with torch.device("meta"):
+            plain = type(self).from_config(self.config)
+        plain.load_state_dict(weights, assign=True)
+        plain.save_pretrained(save_directory, **kwargs)
+
+    def _plain_weights(self) -> Mapping[str, torch.Tensor] | None:
+        """Weights of a plain model that computes the same; `None` where the model is plain."""
+        return None
+
+
+class SavedWithoutLoraMixin(SavedPlainMixin):
+    r"""
+    For a model that may have LoRAs. Weights that lie beside a LoRA have other names, so that a folder of them loads as
+    noise.
+    """
 
     def check_no_lora_beside(self) -> None:
         r"""
@@ -66,18 +77,15 @@ class SavedWithoutLoraMixin:
                 "heard, or `save_lora_weights` for the LoRA and `unload_lora_weights()` before the model is saved."
             )
 
-    def _with_loras_in_weights(self) -> ModelMixin:
-        """A model without layers of LoRAs that computes what this one does, whose LoRAs are fused."""
-        weights = {}
-        for key, weight in self.state_dict().items():
-            if ".base_layer." in key:
-                weights[key.replace(".base_layer.", ".")] = weight
-            elif ".lora_" not in key:
-                weights[key] = weight
-        with torch.device("meta"):
-            plain = type(self).from_config(self.config)
-        plain.load_state_dict(weights, assign=True)
-        return plain
+    def _plain_weights(self) -> Mapping[str, torch.Tensor] | None:
+        self.check_no_lora_beside()
+        if not _lora_layers(self):
+            return None
+        return {
+            key.replace(".base_layer.", "."): weight
+            for key, weight in self.state_dict().items()
+            if ".base_layer." in key or ".lora_" not in key
+        }
 
 
 def _lora_layers(model) -> list:
