@@ -33,14 +33,16 @@ setup(
     install_requires=[
         # Registration uses names that diffusers does not promise to keep (registration.py), hence the upper bound.
         "diffusers>=0.42,<0.43",
+        # Lower bounds are those that `make test-oldest` was run with.
         "torch>=2.6",
-        "transformers>=5.0",
-        "accelerate>=1.0",
-        "filelock",
-        "safetensors",
-        "scipy",
-        "soundfile",
-        "pillow",
+        "transformers>=5.1",
+        "accelerate>=1.6",
+        "filelock>=3.13",
+        "numpy>=2.0",
+        "safetensors>=0.8",
+        "scipy>=1.13",
+        "soundfile>=0.13",
+        "pillow>=10.1",
     ],
     extras_require={
         "train": TRAIN,

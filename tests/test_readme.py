@@ -21,7 +21,12 @@ from audiolcm_diffusers.trainer import parse_config
 
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", *(f"model_cards/{path.name}" for path in ROOT.glob("model_cards/*.md"))]
+DOCUMENTS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"model_cards/{path.name}" for path in ROOT.glob("model_cards/*.md")),
+]
 
 
 def blocks(document, language):
