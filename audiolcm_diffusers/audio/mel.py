@@ -13,15 +13,21 @@ LOG_FLOOR = 1e-5
 HOP_LENGTH = 256  # samples a frame
 
 
-@lru_cache(maxsize=8)
+@torch.compiler.assume_constant_result
 def mel_filters(sampling_rate, n_fft, num_mel_bins, min_frequency, max_frequency):
     r"""
     Slaney-normalised triangular filters on the Slaney mel scale (librosa's defaults).
 
     Returns:
-        `torch.Tensor` of shape `(num_mel_bins, n_fft // 2 + 1)`, float32 on the CPU. The tensor is cached: treat it
-        as read-only.
+        `torch.Tensor` of shape `(num_mel_bins, n_fft // 2 + 1)`, float32 on the CPU.
     """
+    return torch.from_numpy(_mel_filters(sampling_rate, n_fft, num_mel_bins, min_frequency, max_frequency).copy())
+
+
+# Behind a function that compilers take for a constant: they would follow NumPy's steps. An array and no tensor,
+# because a tensor that is made in an export has no values, and would be kept.
+@lru_cache(maxsize=8)
+def _mel_filters(sampling_rate, n_fft, num_mel_bins, min_frequency, max_frequency):
     from transformers.audio_utils import mel_filter_bank  # imported late: only whoever extracts mels pays for it
 
     filters = mel_filter_bank(
@@ -33,7 +39,7 @@ def mel_filters(sampling_rate, n_fft, num_mel_bins, min_frequency, max_frequency
         norm="slaney",
         mel_scale="slaney",
     )
-    return torch.from_numpy(filters.T.copy()).to(torch.float32)
+    return filters.T.astype("float32")
 
 
 def log_mel_spectrogram(

@@ -117,7 +117,8 @@ class LatentTransformer1DModel(
         )
         timestep = expand_timestep(timestep, hidden_states.shape[0], hidden_states.device)
         # Not of linear_1.weight, which is a method once the layer is quantized; it takes float32 then.
-        time_dtype = next((p.dtype for p in self.time_embedding.parameters()), torch.float32)
+        parameters = list(self.time_embedding.parameters())
+        time_dtype = parameters[0].dtype if parameters else torch.float32
         temb = self.time_embedding(
             self.time_proj(timestep).to(time_dtype),
             None if timestep_cond is None else timestep_cond.to(time_dtype),

@@ -172,7 +172,7 @@ def test_two_sounds_export_for_any_number_and_length(make_transformer, inputs):
     model = make_transformer()
     sizes = {name: {0: torch.export.Dim("batch_size", min=1)} for name in inputs}
     sizes["hidden_states"][2] = torch.export.Dim("frames", min=1, max=13)
-    exported = torch.export.export(model, (), inputs, dynamic_shapes=sizes).module()
+    exported = torch.export.export(model, (), inputs, dynamic_shapes=sizes, strict=False).module()
     for batch_size in (1, 3):
         others = {name: values.repeat(2, *[1] * (values.ndim - 1))[:batch_size] for name, values in inputs.items()}
         others["hidden_states"] = others["hidden_states"][..., :9]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from audiolcm_diffusers import log_mel_spectrogram
+from audiolcm_diffusers.audio import mel
 from audiolcm_diffusers.audio.mel import check_mel, mel_filters, multi_resolution_l1
 
 
@@ -121,3 +122,22 @@ def test_what_is_no_mel_is_quoted(shape):
         ValueError, match="^" + re.escape(f"Expected a mel of shape (batch_size, 80, frames), got {shape}.")
     ):
         check_mel(torch.zeros(shape), 80)
+
+
+def test_compiles_in_one_graph_and_exports_for_any_length():
+    """Also where no filters were computed before."""
+    waveforms = 0.1 * torch.randn(2, 4000, generator=torch.Generator().manual_seed(0))
+    expected = log_mel_spectrogram(waveforms)
+    mel._mel_filters.cache_clear()
+    torch.compiler.reset()
+    compiled = torch.compile(log_mel_spectrogram, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(waveforms), expected)
+
+    class Mel(torch.nn.Module):
+        def forward(self, waveforms):
+            return log_mel_spectrogram(waveforms)
+
+    mel._mel_filters.cache_clear()
+    sizes = {0: torch.export.Dim("batch_size"), 1: torch.export.Dim("samples", min=800)}
+    exported = torch.export.export(Mel(), (waveforms,), dynamic_shapes=(sizes,), strict=False).module()
+    assert torch.equal(exported(waveforms[:1, :2000]), log_mel_spectrogram(waveforms[:1, :2000]))

@@ -100,7 +100,7 @@ def test_compiles_in_one_graph_and_exports_for_any_length(tone):
     compiled = torch.compile(vocoder, backend="eager", fullgraph=True)
     assert torch.equal(compiled(mel), vocoder(mel))
     sizes = {0: torch.export.Dim("batch_size"), 2: torch.export.Dim("frames", min=2)}
-    exported = torch.export.export(vocoder, (mel.repeat(2, 1, 1),), dynamic_shapes=(sizes,)).module()
+    exported = torch.export.export(vocoder, (mel.repeat(2, 1, 1),), dynamic_shapes=(sizes,), strict=False).module()
     # Beyond the frames whose phases are drawn, too.
     for other in (mel[..., :30].repeat(3, 1, 1), mel.repeat(1, 1, 35)):
         assert torch.equal(exported(other), vocoder(other))

@@ -49,7 +49,7 @@ def test_fades_can_be_exported_for_any_length():
             return fade_ends(waveforms, 4)
 
     size = {1: torch.export.Dim("samples", min=2)}
-    exported = torch.export.export(Faded(), (torch.ones(1, 12),), dynamic_shapes=(size,)).module()
+    exported = torch.export.export(Faded(), (torch.ones(1, 12),), dynamic_shapes=(size,), strict=False).module()
     for samples in (5, 100):
         waveforms = torch.randn(1, samples, generator=torch.Generator().manual_seed(0))
         assert torch.equal(exported(waveforms), fade_ends(waveforms, 4))
