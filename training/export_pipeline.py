@@ -84,9 +84,12 @@ def main(config):
     replaced = {}
     if config.vocoder_dir is not None:
         replaced["vocoder"] = load_vocoder(config.vocoder_dir)
-    for name in ("default_audio_length_in_s", "default_num_inference_steps", "default_guidance_scale"):
-        if getattr(config, name) is not None:
-            replaced[name] = getattr(config, name)
+    defaults = {
+        "default_audio_length_in_s": config.default_audio_length_in_s,
+        "default_num_inference_steps": config.default_num_inference_steps,
+        "default_guidance_scale": config.default_guidance_scale,
+    }
+    replaced |= {name: value for name, value in defaults.items() if value is not None}
     pipe = AudioLCMPipeline.from_pretrained(config.pipeline_dir, dtype=torch.float32, **replaced)
     for component in pipe.components.values():
         if isinstance(component, torch.nn.Module):

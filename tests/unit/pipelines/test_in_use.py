@@ -51,7 +51,8 @@ def test_threads_with_schedulers_of_their_own_share_weights_and_tokenizers(make_
 
     with ThreadPoolExecutor(len(prompts)) as threads:
         for sounds, wanted in zip(threads.map(serve, prompts), expected):
-            assert all((sound == wanted).all() for sound in sounds)
+            # Sums may differ in their last digits with where their terms lie in memory.
+            assert all(abs(sound - wanted).max() < 1e-4 for sound in sounds)
 
 
 def test_encoding_a_prompt_leaves_the_settings_of_a_tokenizer_alone(make_pipeline):

@@ -35,7 +35,7 @@ def test_half_precision_makes_the_same_sound(make_pipeline, make_llama_transform
         assert latents[-1].dtype == precision
     whole, half = (states.float().flatten().numpy() for states in latents)
     # Of noise drawn apart it would be some 0.4.
-    assert np.corrcoef(whole, half)[0, 1] > 0.99
+    assert np.corrcoef(whole, half)[0, 1] > 0.97
 
 
 @pytest.mark.parametrize("dtype", HALVES)
