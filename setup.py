@@ -34,9 +34,9 @@ setup(
         # Registration uses names that diffusers does not promise to keep (registration.py), hence the upper bound.
         "diffusers>=0.42,<0.43",
         # Lower bounds are those that `make test-oldest` was run with.
-        "torch>=2.6",
-        "transformers>=5.1",
-        "accelerate>=1.6",
+        "torch>=2.10",
+        "transformers>=5.9",
+        "accelerate>=1.12",
         "filelock>=3.13",
         "numpy>=2.0",
         "safetensors>=0.8",

@@ -119,7 +119,11 @@ def put(recipe, path, value):
         (("student", "rows", "k-20", "options"), {"output_dir": "x"}, "output_dir is decided by the command, got 'x'"),
         (("student", "rows", "k-20", "options"), {}, "the first row .* got {} in 'student/k-20'"),
         (("student", "rows", "baseline", "options"), {"w_max": 9}, "got {'w_max': 9} in 'student/baseline'"),
-        (("student", "options"), {"max_train_steps": 4}, "duration_shares is decided by the cache, got '0.1,0.3,0.5,0.1'"),
+        (
+            ("student", "options"),
+            {"max_train_steps": 4},
+            "duration_shares is decided by the cache, got '0.1,0.3,0.5,0.1'",
+        ),
         (("student", "evaluation", "num_inference_steps"), 1.5, "a whole number above 0, got 1.5"),
         (("student", "evaluation", "num_inference_steps"), 6, "k-200: .* num_solver_timesteps=5 cannot take .*=6"),
         (("student", "evaluation", "audio_length_in_s"), 0, "a number above 0, got 0"),

@@ -99,5 +99,6 @@ def test_versions_are_of_what_is_installed():
     import torch
 
     versions = software_versions()
-    assert versions["torch"] == torch.__version__
+    # Whether a build names its CUDA in the installed version, too, differs.
+    assert torch.__version__.startswith(versions["torch"].split("+")[0])
     assert {"python", "transformers", "torchaudio"} <= versions.keys()

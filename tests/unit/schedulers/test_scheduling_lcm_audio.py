@@ -419,7 +419,8 @@ class _Waits(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         name = function.overloadpacket.__name__
-        assert name not in ("item", "_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select"), name
+        # Not "equal", by which some versions of torch check the quantiles that a CPU is asked for; meta has none.
+        assert name not in ("item", "_local_scalar_dense", "is_nonzero", "nonzero", "masked_select"), name
         result = function(*args, **(kwargs or {}))
         assert not (name in ("to", "_to_copy", "copy_") and result.device != args[-1 if name == "copy_" else 0].device)
         return result
