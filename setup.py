@@ -35,8 +35,8 @@ setup(
         "diffusers>=0.42,<0.43",
         # Lower bounds are those that `make test-oldest` was run with.
         "torch>=2.10",
-        "transformers>=5.9",
-        "accelerate>=1.12",
+        "transformers>=5.11",
+        "accelerate>=1.13",
         "filelock>=3.13",
         "numpy>=2.0",
         "safetensors>=0.8",
