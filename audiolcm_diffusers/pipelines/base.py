@@ -13,7 +13,7 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase, T5EncoderModel
 
-from ..loaders.complete import check_complete
+from ..loaders.complete import check_complete, load_complete
 from ..loaders.lora import AudioLCMLoraLoaderMixin
 from ..model_files import check_plain_files
 from ..models.autoencoder_kl_mel_1d import AutoencoderKLMel1D
@@ -31,6 +31,9 @@ from .saving import SavedWithCardMixin
 from .schedules import init_noise_sigma
 from .shared_parts import load_shared_parts
 from .stages import decode_latents, fade_ends
+
+
+TEXT_ENCODERS = {"text_encoder": BertModel, "text_encoder_2": T5EncoderModel}
 
 
 class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLoaderMixin):
@@ -96,7 +99,16 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         if Path(pretrained_model_name_or_path).is_dir():
             check_plain_files(pretrained_model_name_or_path)
         shared = load_shared_parts(cls, pretrained_model_name_or_path, kwargs)
-        pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs, **shared)
+        try:
+            pipe = super().from_pretrained(pretrained_model_name_or_path, **kwargs, **shared)
+        except RuntimeError as error:
+            # transformers prints which weights have other shapes, and does not say it in the error.
+            if "ignore_mismatched_sizes" in str(error):
+                for name, model_class in TEXT_ENCODERS.items():
+                    folder = Path(pretrained_model_name_or_path, name)
+                    if (folder / "config.json").is_file() and name not in kwargs:
+                        load_complete(model_class, str(folder), ignore_mismatched_sizes=True)
+            raise
         for name, component in pipe.components.items():
             if isinstance(component, PreTrainedModel) and name not in kwargs and name not in shared:
                 check_complete(component, kwargs.get("variant"))

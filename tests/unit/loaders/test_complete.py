@@ -57,6 +57,16 @@ def test_a_pipeline_without_all_of_its_weights(folder, part, name):
             DiffusionPipeline.from_pretrained(folder)
 
 
+@pytest.mark.parametrize(("part", "name"), [PARTS[0], PARTS[1], PARTS[4], PARTS[5]])
+def test_weights_of_another_shape(folder, part, name):
+    file = next((folder / part).glob("*.safetensors"))
+    weights = load_file(file)
+    key = next(key for key in weights if name in key)
+    save_file({**weights, key: weights[key][:1].clone()}, file, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=key):
+        AudioLCMPipeline.from_pretrained(folder)
+
+
 @pytest.mark.parametrize("options", [{}, {"low_cpu_mem_usage": False}, {"ignore_mismatched_sizes": True}])
 def test_a_model_without_all_of_its_weights(folder, options):
     key = take_out(folder / "vae", "decoder.conv_in.weight")
