@@ -97,6 +97,8 @@ def test_converts_to_a_pipeline_that_makes_sound(published, capsys):
         *["model.safetensors"] * 2,
     ]
     assert not list(output.glob("**/*.bin"))
+    card = (output / "README.md").read_text()
+    assert card.count("# converted\n") == 1 and "`audiolcm.ckpt`, `audiolcm.yaml`" in card and "Model ID" not in card
     pipe = AudioLCMPipeline.from_pretrained(output)
     assert pipe.vae.config.scaling_factor == 1.5
     assert pipe.tokenizer.model_max_length == pipe.tokenizer_2.model_max_length == 77
