@@ -23,7 +23,8 @@ MAX_SLUG_LENGTH = 60
 
 # What is no rate of sound, though a damaged header may say so.
 MIN_RATE, MAX_RATE = 1000, 1_000_000
-MAX_SECONDS = 12 * 3600
+# An hour and a half at 48 kHz, 1 GB of memory.
+MAX_SAMPLES = 2**28
 # Values read at a time, of all channels.
 BLOCK_SAMPLES = 2**20
 # 24 dB above full scale: more is no headroom, but another scale.
@@ -48,7 +49,7 @@ def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
 
     Raises:
         ValueError:
-            If the file is missing, unreadable, cut off, empty, longer than 12 hours, of a rate below 1 kHz or above
+            If the file is missing, unreadable, cut off, empty, longer than 2^28 samples, of a rate below 1 kHz or above
             1 MHz, or has values that are not finite, or if the resampler is unknown or not installed.
     """
     check_resampler(resampler)
@@ -100,8 +101,8 @@ def _read_mono(source, name):
             while len(block := sound.read(max(1, BLOCK_SAMPLES // channels), dtype="float32", always_2d=True)):
                 blocks.append(torch.from_numpy(block).mean(dim=1))
                 num_samples += len(block)
-                if num_samples > MAX_SECONDS * rate:
-                    raise ValueError(f"{name!r} is longer than {MAX_SECONDS // 3600} hours; cut it into pieces.")
+                if num_samples > MAX_SAMPLES:
+                    raise ValueError(f"{name!r} is longer than {MAX_SAMPLES} samples; cut it into pieces.")
             is_float = sound.subtype in ("FLOAT", "DOUBLE")
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{name!r} cannot be read as audio: {error.error_string}") from error
@@ -123,10 +124,12 @@ def _to_full_scale(waveform, name):
         return waveform
     if peak <= MAX_FLOAT_PEAK:
         return waveform / peak
-    bits = next((bits for bits in (15, 23, 31) if peak <= 2.0**bits), None)
-    if bits is None:
+    # Some overshoot, as after resampling, is taken for the scale that it leaves; below the lowest scale's twentieth none
+    # can be told.
+    bits = next((bits for bits in (15, 23, 31) if peak <= 1.5 * 2.0**bits), None)
+    if bits is None or peak < 2.0**15 / 20:
         raise ValueError(f"{name!r} holds samples up to {peak:g}, where full scale is 1.")
-    return waveform / 2.0**bits
+    return waveform / max(2.0**bits, peak)
 
 
 def audio_name(audio):

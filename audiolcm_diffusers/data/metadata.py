@@ -3,7 +3,6 @@
 
 import csv
 import json
-import os
 from pathlib import Path
 
 
@@ -54,16 +53,20 @@ class OutsidePath(type(Path())):
 
 
 def _path_of(folder, name, data, outside_paths):
+    # Names may begin or end with spaces; more often a table has them behind its commas.
     path = folder / name
-    if not outside_paths and os.path.relpath(path, folder).split(os.sep)[0] == "..":
+    if name != name.strip() and not _exists(path):
+        name = name.strip()
+        path = folder / name
+    # A step up behind a link leads elsewhere than it reads.
+    is_inside = ".." not in path.relative_to(folder).parts if path.is_relative_to(folder) else False
+    if not outside_paths and not is_inside:
         path = OutsidePath(path)
         path.refusal = (
             f"{str(data)!r} names {name!r}, which leads out of its folder and is not read; `outside_paths` allows it "
             "for data that you trust."
         )
-        return path
-    # Names may begin or end with spaces; more often a table has them behind its commas.
-    return folder / name.strip() if name != name.strip() and not _exists(path) else path
+    return path
 
 
 def _exists(path):

@@ -152,9 +152,14 @@ class TestFloats:
     def test_quiet_sounds_stay_quiet(self):
         assert float(self.read(np.full(100, 0.25, dtype="float32")).max()) == 0.25
 
-    def test_no_scale_fits(self):
-        with pytest.raises(ValueError, match=r"samples up to 1e\+12, where full scale is 1"):
-            self.read(np.full(100, 1e12, dtype="float32"))
+    def test_a_scale_with_overshoot(self):
+        wave = np.linspace(-1, 1, 101, dtype="float32")
+        torch.testing.assert_close(self.read(wave * 40000), torch.from_numpy(wave))
+
+    @pytest.mark.parametrize("peak", [17.0, 255.0, 1e12])
+    def test_no_scale_fits(self, peak):
+        with pytest.raises(ValueError, match=r"samples up to .*, where full scale is 1"):
+            self.read(np.full(100, peak, dtype="float32"))
 
 
 class TestBounds:
@@ -173,10 +178,10 @@ class TestBounds:
         with pytest.raises(ValueError, match="cannot be read as audio|ends before"):
             read_audio(bytes(content))
 
-    def test_hours(self, monkeypatch):
+    def test_lengths(self, monkeypatch):
         from audiolcm_diffusers.audio import io as audio_io
 
-        monkeypatch.setattr(audio_io, "MAX_SECONDS", 1)
+        monkeypatch.setattr(audio_io, "MAX_SAMPLES", 1000)
         with pytest.raises(ValueError, match="is longer than"):
             read_audio(WAV)
 

@@ -162,7 +162,10 @@ class TestCaptions:
 
 
 class TestPaths:
-    @pytest.mark.parametrize("name", ["../secret.wav", "a/../../secret.wav", "..", "ABSOLUTE"])
+    @pytest.mark.parametrize(
+        "name",
+        ["../secret.wav", "a/../../secret.wav", "..", "ABSOLUTE", " ../secret.wav", " ABSOLUTE", "a/../good.wav"],
+    )
     @pytest.mark.parametrize("layout", ["metadata.csv", "data.tsv"])
     def test_rows_that_lead_out_of_the_folder(self, tmp_path, name, layout):
         """Such files are not read, though the rest is."""
@@ -182,7 +185,7 @@ class TestPaths:
         if name.endswith("secret.wav"):
             assert len(load_clips(data, outside_paths=True)) == 2
 
-    @pytest.mark.parametrize("name", ["a/../b.wav", "..rain.wav", "a..b/c.wav", "./a.wav"])
+    @pytest.mark.parametrize("name", ["..rain.wav", "a..b/c.wav", "./a.wav"])
     def test_rows_that_do_not(self, tmp_path, name):
         assert read_metadata(write(tmp_path, f"file_name,caption\n{name},rain\n"))[0][2] == tmp_path / name
 
