@@ -49,8 +49,8 @@ def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
 
     Raises:
         ValueError:
-            If the file is missing, unreadable, cut off, empty, longer than 2^28 samples, of a rate below 1 kHz or above
-            1 MHz, or has values that are not finite, or if the resampler is unknown or not installed.
+            If the file is missing, unreadable, cut off, empty, longer than 2^28 samples, of a rate below 1 kHz or
+            above 1 MHz, or has values that are not finite, or if the resampler is unknown or not installed.
     """
     check_resampler(resampler)
     name = audio_name(audio) if name is None else name
@@ -124,8 +124,8 @@ def _to_full_scale(waveform, name):
         return waveform
     if peak <= MAX_FLOAT_PEAK:
         return waveform / peak
-    # Some overshoot, as after resampling, is taken for the scale that it leaves; below the lowest scale's twentieth none
-    # can be told.
+    # Some overshoot, as after resampling, is taken for the scale that it leaves; below a twentieth of the lowest scale
+    # none can be told.
     bits = next((bits for bits in (15, 23, 31) if peak <= 1.5 * 2.0**bits), None)
     if bits is None or peak < 2.0**15 / 20:
         raise ValueError(f"{name!r} holds samples up to {peak:g}, where full scale is 1.")

@@ -203,14 +203,19 @@ def read_metadata(metadata: Mapping[str, Any] | None, prefix: str) -> dict[str, 
 
 def changes_something(weights: Mapping[str, torch.Tensor], metadata: Mapping[str, Any] | None, prefix: str) -> bool:
     r"""Whether a LoRA can change what the model computes: some factors are not 0, nor is their scale."""
-    if metadata is not None:
-        alphas = [metadata.get(f"{prefix}.lora_alpha", 1), *(metadata.get(f"{prefix}.alpha_pattern") or {}).values()]
-        if not any(alphas):
-            return False
-    factors = defaultdict(list)
+    options = metadata or {}
+    alphas = options.get(f"{prefix}.alpha_pattern") or {}
+    parts = defaultdict(dict)
     for key, weight in weights.items():
-        module, _, part = key.rpartition(".lora_")
-        if part == "magnitude_vector" or part == "B.bias":
+        module, _, part = key.removeprefix(f"{prefix}.").rpartition(".lora_")
+        parts[module][part] = weight
+    for module, factors in parts.items():
+        # As PEFT finds them: a pattern is the end of a module's name, or an expression for it.
+        found = (alpha for pattern, alpha in alphas.items() if re.match(rf"(.*\.)?({pattern})$", module))
+        if not next(found, options.get(f"{prefix}.lora_alpha", 1)):
+            continue
+        if "magnitude_vector" in factors or (factors.get("B.bias") is not None and factors["B.bias"].any()):
             return True
-        factors[module].append(bool(weight.any()))
-    return any(all(nonzero) for nonzero in factors.values())
+        if all(factors.get(name) is not None and factors[name].any() for name in ("A.weight", "B.weight")):
+            return True
+    return False

@@ -10,6 +10,7 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from audiolcm_diffusers.loaders import lora
+from audiolcm_diffusers.loaders.lora_formats import changes_something
 
 
 CONFIG = {"r": 4, "lora_alpha": 8, "rank_pattern": {"to_k": 2}, "target_modules": ["to_q", "to_k", "proj_in"]}
@@ -192,6 +193,24 @@ def test_alphas_that_are_no_number(make_pipe, trained, alpha):
     weights = renamed(trained, "transformer.", PEFT_PARTS) | {"transformer.proj_in.alpha": alpha}
     with pytest.raises(ValueError, match=r"Expected a finite number as 'transformer\.proj_in\.alpha'"):
         make_pipe().load_lora_weights(weights)
+
+
+@pytest.mark.parametrize(
+    ("changed", "alphas", "expected"),
+    [
+        ({}, {}, False),
+        ({"a.lora_B.weight": 1.0}, {}, True),
+        ({"a.lora_B.bias": 0.0}, {}, False),
+        ({"a.lora_B.bias": 1.0}, {}, True),
+        # One module has factors and no scale, the other a scale and no factors.
+        ({"a.lora_B.weight": 1.0}, {"^a": 0.0}, False),
+        ({"a.lora_B.weight": 1.0}, {"^b": 0.0}, True),
+    ],
+)
+def test_what_changes_something(changed, alphas, expected):
+    weights = {f"t.{module}.lora_{part}.weight": torch.ones(2, 2) * (part == "A") for module in "ab" for part in "AB"}
+    weights |= {f"t.{key}": torch.full((2, 2), value) for key, value in changed.items()}
+    assert changes_something(weights, {"t.alpha_pattern": alphas, "t.lora_alpha": 2.0}, "t") is expected
 
 
 def test_an_alpha_without_weights(make_pipe, trained):
