@@ -79,20 +79,25 @@ def cached_embeddings(encoder, texts, folder, batch_size=64, shard_size=4096):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     rows, embeddings = {}, []
+
+    def add(texts, vectors):
+        # Counted by rows, because two writers may each have written a text.
+        first = sum(map(len, embeddings))
+        rows.update({text: first + index for index, text in enumerate(texts)})
+        embeddings.append(vectors)
+
     for path in sorted(folder.glob("[0-9]*.pt")):
         shard = torch.load(path, weights_only=True)
         if shard["teacher"] != encoder.fingerprint:
             raise ValueError(f"{str(path)!r} holds embeddings of another teacher: name another folder.")
-        rows |= {text: len(rows) + index for index, text in enumerate(shard["texts"])}
-        embeddings.append(shard["embeddings"])
+        add(shard["texts"], shard["embeddings"])
     # Texts of one length are read in one batch without padding.
     missing = sorted((text for text in dict.fromkeys(texts) if text not in rows), key=len)
     for start in range(0, len(missing), shard_size):
         shard = missing[start : start + shard_size]
         batches = [shard[first : first + batch_size] for first in range(0, len(shard), batch_size)]
-        embeddings.append(torch.cat([encoder.encode(batch) for batch in batches]).half())
+        add(shard, torch.cat([encoder.encode(batch) for batch in batches]).half())
         state = {"teacher": encoder.fingerprint, "texts": shard, "embeddings": embeddings[-1]}
         with replacing(folder / f"{len(embeddings) - 1:05d}.pt") as temporary:
             torch.save(state, temporary)
-        rows |= {text: len(rows) + index for index, text in enumerate(shard)}
     return rows, torch.cat(embeddings).float() if embeddings else torch.zeros(0, encoder.model.config.hidden_size)
