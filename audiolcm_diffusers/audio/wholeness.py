@@ -4,8 +4,8 @@ Whether an audio file is all there. libsndfile reads what is left of a file that
 copy, without a word, but for FLAC and a few others.
 
 What is compared is the length that a file's own header, or its frames, ask for: of WAV (RIFF, RF64), W64, AIFF, 8SVX,
-CAF, AU, NIST, VOC, Ogg and MP3. A length that programs write which cannot know it yet, because they write to a pipe,
-says nothing.
+CAF, AU, NIST, VOC, AVR, MAT4, MAT5, MPC2K, WVE, XI, Ogg and MP3. A length that programs write which cannot know it yet,
+because they write to a pipe, says nothing; and PAF, PVF and IRCAM files have none.
 """
 
 import os
@@ -55,6 +55,18 @@ def missing_bytes(file):
         end = _nist(file)
     elif head[:20] == b"Creative Voice File\x1a":
         end = _voc(file, length)
+    elif head[:4] == b"2BIT":
+        end = _avr(head)
+    elif head[:4] in (bytes(4), b"\0\0\x03\xe8"):
+        end = _mat4(file, length, "little" if head[:4] == bytes(4) else "big")
+    elif head[:10] == b"MATLAB 5.0":
+        end = _mat5(file, length)
+    elif head[:2] == b"\x01\x04":
+        end = 42 + 2 * (1 + head[21]) * int.from_bytes(head[30:34], "little")
+    elif head[:15] == b"ALawSoundFile**":
+        end = 32 + int.from_bytes(head[18:22], "big")
+    elif head[:21] == b"Extended Instrument: ":
+        end = _xi(file)
     elif head[:4] == b"OggS":
         end = _ogg(file, length)
     elif _is_mp3(head):
@@ -159,7 +171,7 @@ def _nist(file):
     try:
         begin = int(file.read(8))
         file.seek(0)
-        fields = dict(re.findall(rb"(\w+) -i (\d+)", file.read(min(begin, 65536))))
+        fields = dict(re.findall(rb"(\w+) -(?:i|s\d+) (\d+)", file.read(min(begin, 65536))))
         return begin + int(fields[b"sample_count"]) * int(fields[b"channel_count"]) * int(fields[b"sample_n_bytes"])
     except (ValueError, KeyError):
         return None
@@ -175,6 +187,45 @@ def _voc(file, length):
             return None
         place += 4 + size
     return place
+
+
+def _avr(head):
+    channels = 2 if head[12:14] == b"\xff\xff" else 1
+    width = -(-int.from_bytes(head[14:16], "big") // 8)
+    return 128 + width * channels * int.from_bytes(head[26:30], "big")
+
+
+def _mat4(file, length, order):
+    """The end of the last matrix; each says its type, its size and how long its name is."""
+    place = 0
+    while place + 20 <= length:
+        file.seek(place)
+        kind, rows, columns, is_complex, name = (int.from_bytes(file.read(4), order) for _ in range(5))
+        width = {0: 8, 1: 4, 2: 4, 3: 2, 4: 2, 5: 1}.get(kind // 10 % 10)
+        if width is None or is_complex > 1 or not 0 < name < 64:
+            return None
+        place += 20 + name + width * rows * columns * (1 + is_complex)
+    return place
+
+
+def _mat5(file, length):
+    file.seek(126)
+    order, place = "little" if file.read(2) == b"IM" else "big", 128
+    while place + 8 <= length:
+        file.seek(place)
+        kind, size = int.from_bytes(file.read(4), order), int.from_bytes(file.read(4), order)
+        if kind not in (14, 15):  # a matrix, as it is or packed
+            return None
+        place += 8 + size
+    return place
+
+
+def _xi(file):
+    """The lengths of the samples stand in their headers, behind the one of the instrument. libsndfile writes none."""
+    file.seek(296)
+    count = int.from_bytes(file.read(2), "little")
+    headers = [file.read(40) for _ in range(min(count, 256))]
+    return 298 + 40 * count + sum(int.from_bytes(header[:4], "little") for header in headers)
 
 
 def _ogg(file, length):

@@ -35,7 +35,15 @@ KINDS = [
     ("AU", "ULAW"),
     ("CAF", "PCM_16"),
     ("NIST", "PCM_16"),
+    ("NIST", "ULAW"),
     ("VOC", "PCM_16"),
+    ("AVR", "PCM_16"),
+    ("AVR", "PCM_S8"),
+    ("MAT4", "PCM_16"),
+    ("MAT4", "DOUBLE"),
+    ("MAT5", "PCM_16"),
+    ("MAT5", "FLOAT"),
+    ("MPC2K", "PCM_16"),
     ("FLAC", "PCM_16"),
     ("OGG", "VORBIS"),
     ("OGG", "OPUS"),
@@ -50,6 +58,24 @@ def test_a_whole_file_is_read_and_what_is_left_of_one_is_not(container, subtype)
     for kept in (len(content) // 2, len(content) * 3 // 4 + 1, len(content) - 600):
         with pytest.raises(ValueError, match="ends before its header says|cannot be read as audio|holds no samples"):
             read_audio(content[:kept])
+
+
+def test_formats_of_one_rate():
+    file = io.BytesIO()
+    soundfile.write(file, NOISE[:8000], 8000, format="WVE", subtype="ALAW")
+    assert len(read_audio(file.getvalue())) == 16000
+    with pytest.raises(ValueError, match="ends before its header says"):
+        read_audio(file.getvalue()[:4000])
+
+
+def test_an_instrument_that_says_how_long_its_sample_is():
+    file = io.BytesIO()
+    soundfile.write(file, NOISE, 44100, format="XI", subtype="DPCM_16")
+    content = bytearray(file.getvalue())
+    content[298:302] = struct.pack("<I", 48000)
+    assert abs(len(read_audio(bytes(content))) - 24000 * 16000 / 44100) < 2
+    with pytest.raises(ValueError, match="ends before its header says"):
+        read_audio(bytes(content[:30000]))
 
 
 def test_an_mp3_without_a_count_of_its_frames():
