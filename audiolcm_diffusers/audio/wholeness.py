@@ -4,8 +4,8 @@ Whether an audio file is all there. libsndfile reads what is left of a file that
 copy, without a word, but for FLAC and a few others.
 
 What is compared is the length that a file's own header, or its frames, ask for: of WAV (RIFF, RF64), W64, AIFF, 8SVX,
-CAF, AU, NIST, VOC, AVR, MAT4, MAT5, MPC2K, WVE, XI, Ogg and MP3. A length that programs write which cannot know it yet,
-because they write to a pipe, says nothing; and PAF, PVF and IRCAM files have none.
+CAF, AU, NIST, VOC, AVR, MAT4, MAT5, MPC2K, WVE, XI, Ogg and MP3. A length that programs write which cannot know it
+yet, because they write to a pipe, says nothing; and PAF, PVF and IRCAM files have none.
 """
 
 import os

@@ -10,7 +10,15 @@ from ..evaluation.protocol import HEADS, METRICS, NETWORKS
 from ..pipelines.loading import MINI, find_model, load_pipelines, no_loading_bars, pick_device, pick_dtype
 from ..writable import check_can_create
 from .generate import count, finite, seconds, seed
-from .options import MODEL_HELP, add_device_options, add_hub_options, add_tagger_options, errors_with_flags, flags
+from .options import (
+    MODEL_HELP,
+    add_device_options,
+    add_hub_options,
+    add_outside_paths_option,
+    add_tagger_options,
+    errors_with_flags,
+    flags,
+)
 
 
 DATASET_DEFAULTS = {"split": "test", "audio_column": "audio", "caption_column": "caption"}
@@ -69,6 +77,7 @@ def register(subparsers):
     parser.add_argument("--streaming", action="store_true", help="read it as it arrives, without converting it first")
     parser.add_argument("--audio-column", metavar="NAME", help="its column of sound (default: audio)")
     parser.add_argument("--caption-column", metavar="NAME", help="its column of captions (default: caption)")
+    add_outside_paths_option(parser)
     parser.add_argument("--num-clips", type=count, metavar="N", help="clips to draw from the dataset (default: all)")
 
     parser.add_argument(
@@ -195,8 +204,10 @@ def judge_and_report(args, given):
 
     for path in cards_of(args).values():
         read_card(path)
-    references = read_references(open_dataset(args)).draw(args.num_clips, options.seed)
-    made_before = None if args.generated is None else match_generated(args.generated, references.captions)
+    references = read_references(open_dataset(args), args.outside_paths).draw(args.num_clips, options.seed)
+    made_before = None
+    if args.generated is not None:
+        made_before = match_generated(args.generated, references.captions, args.outside_paths)
     classifier, clap, tagger = load_networks(args, given, device)
     # The pipelines need not be loaded to see that clips are too few.
     make_judge(classifier, clap, references, options, tagger=tagger).check(len(references.clips))
@@ -239,7 +250,9 @@ def judge_prompts_and_report(args, given):
     tagger = None if args.tagger is None else load_tagger(args.tagger, args.class_map, args.tagger_config)
     asked_of_prompts(prompts, tagger)
     has_clips = bool(given & {"dataset", "dataset_name"})
-    references = read_references(open_dataset(args)).draw(args.num_clips, options.seed) if has_clips else None
+    references = None
+    if has_clips:
+        references = read_references(open_dataset(args), args.outside_paths).draw(args.num_clips, options.seed)
     pipes = load_pipelines(models, device, dtype, quiet=args.json, variant=args.variant, revision=args.revision)
     results = evaluate_prompts(
         pipes["model"],
@@ -356,6 +369,7 @@ def open_dataset(args):
         streaming=args.streaming,
         audio_column=args.audio_column,
         caption_column=args.caption_column,
+        outside_paths=args.outside_paths,
     )
 
 

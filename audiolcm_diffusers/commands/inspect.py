@@ -9,7 +9,7 @@ from ..evaluation.options import InspectionOptions
 from ..evaluation.protocol import HEADS
 from ..pipelines.loading import find_model, load_pipelines, no_loading_bars, pick_device, pick_dtype
 from .generate import count, finite, seconds, seed
-from .options import add_model_options, add_tagger_options, errors_with_flags, flags
+from .options import add_model_options, add_outside_paths_option, add_tagger_options, errors_with_flags, flags
 
 
 DEFAULTS = InspectionOptions()
@@ -35,6 +35,7 @@ def register(subparsers):
         help="captioned clips that no model was trained on, with a metadata.csv or .jsonl; or a .tsv. Captions are "
         "the prompts",
     )
+    add_outside_paths_option(parser)
     parser.add_argument(
         "--classifier",
         required=True,
@@ -122,10 +123,10 @@ def look_and_report(args):
     from ..evaluation.wordings import check_captions_of, read_paraphrases
 
     paraphrases = {} if args.paraphrases is None else read_paraphrases(args.paraphrases)
-    references = read_references(Path(args.dataset))
+    references = read_references(Path(args.dataset), args.outside_paths)
     # What can be refused without networks and pipelines does not wait for these.
     pick_prompts(references.captions, options.max_prompts)
-    training = None if args.train is None else as_training_clips(args.train, references)
+    training = None if args.train is None else as_training_clips(args.train, references, args.outside_paths)
     with no_loading_bars(downloads=args.json):
         classifier = load_classifier(args.classifier, device, args.head)
     tagger = None if args.tagger is None else load_tagger(args.tagger, args.class_map, args.tagger_config)

@@ -98,6 +98,15 @@ def add_tagger_options(parser):
     )
 
 
+def add_outside_paths_option(parser):
+    r"""Add the option that allows a dataset to name any file."""
+    parser.add_argument(
+        "--outside-paths",
+        action="store_true",
+        help="let rows of captioned clips name files of this machine outside of their folder; for data that you trust",
+    )
+
+
 def flags(names):
     r"""Options as they are written."""
     return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))

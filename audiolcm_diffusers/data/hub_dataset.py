@@ -5,6 +5,8 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from .metadata import OutsidePath
+
 
 @dataclass(frozen=True)
 class HubDataset:
@@ -20,6 +22,11 @@ class HubDataset:
         streaming (`bool`, defaults to `False`): Read rows as they arrive, instead of downloading the dataset first.
         audio_column (`str`, defaults to `"audio"`): Column of audio files, their content or their paths.
         caption_column (`str`, defaults to `"caption"`): Column of captions, a text or a list of texts a row.
+        outside_paths (`bool`, defaults to `False`):
+            Whether rows may name files of this machine that are neither in the dataset's folder nor in the folders
+            into which `datasets` and `huggingface_hub` download. Otherwise their paths are
+            [`~audiolcm_diffusers.data.metadata.OutsidePath`], which nothing opens. Relative paths are those of the
+            dataset's folder.
 
     Raises:
         ImportError: If `datasets` is not installed.
@@ -31,6 +38,7 @@ class HubDataset:
     streaming: bool = False
     audio_column: str = "audio"
     caption_column: str = "caption"
+    outside_paths: bool = False
 
     def __post_init__(self):
         if importlib.util.find_spec("datasets") is None:
@@ -61,8 +69,24 @@ class HubDataset:
             path, content = self._audio_of(row[self.audio_column])
             name = f"row {number}" if path is None else f"row {number}, {path}"
             if content is None and path is not None:
-                content = read_remote(path) if "://" in path else Path(path)
+                content = self._file_of(path)
             yield name, row[self.caption_column], content
+
+    def _file_of(self, path):
+        """Content of a file on the net or in an archive, path of one on this machine."""
+        local = local_part(path)
+        if local is None:
+            return read_remote(path)
+        folder = Path(self.name)
+        file = folder / local if folder.is_dir() else Path(local)
+        if not self.outside_paths and not _is_inside(file, [folder, *_download_folders()]):
+            file = OutsidePath(file)
+            file.refusal = (
+                f"{self.name!r} names {path!r}, which is neither in its folder nor among what was downloaded, and is "
+                "not read; `outside_paths` allows it for data that you trust."
+            )
+            return file
+        return file if local == path else read_remote(path.removesuffix(local) + str(file))
 
     def _load(self):
         from datasets import load_dataset, load_dataset_builder
@@ -93,6 +117,42 @@ class HubDataset:
             f"Expected column {self.audio_column!r} of {self.name!r} to hold audio files, their content or their "
             f"paths, got {type(value).__name__}."
         )
+
+
+def _download_folders():
+    import datasets
+    import huggingface_hub
+
+    return [
+        datasets.config.HF_DATASETS_CACHE,
+        datasets.config.DOWNLOADED_DATASETS_PATH,
+        datasets.config.EXTRACTED_DATASETS_PATH,
+        huggingface_hub.constants.HF_HUB_CACHE,
+    ]
+
+
+def _is_inside(file, folders):
+    # A step up behind a link leads elsewhere than it reads.
+    file = Path.cwd() / file
+    return ".." not in file.parts and any(file.is_relative_to(Path.cwd() / folder) for folder in folders)
+
+
+def local_part(path):
+    r"""
+    What of a path or URL names a file of this machine.
+
+    Args:
+        path (`str`): A path, or an URL of fsspec as `zip://low.wav::/sounds.zip`.
+
+    Returns:
+        `str`, *optional*: A path that `path` ends in; `None` if it names nothing here.
+    """
+    # Of a chain, what is read in the end comes last; what comes before it is within.
+    last = path.rsplit("::", 1)[-1]
+    protocol, separator, rest = last.rpartition("://")
+    if not separator:
+        return last
+    return rest if protocol in ("file", "local") else None
 
 
 def stream(builder, split):

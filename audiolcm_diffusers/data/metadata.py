@@ -213,7 +213,7 @@ def _rows_of_json_lines(path, columns, further=()):
             row = json.loads(line)
         except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"{path}, line {number}, is no JSON: {error}") from error
-        if not isinstance(row, dict) or not isinstance(row.get("file_name"), str) or not row["file_name"]:
+        if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
             raise ValueError(f"{path}, line {number}: expected an object with file_name and caption, got {line!r}.")
         rows.append({column: _json_cell(column, row, path, number) for column in (*columns, *further)})
     return rows

@@ -131,12 +131,13 @@ def inspect(
     return InspectionResults(data)
 
 
-def read_training_clips(folder):
+def read_training_clips(folder, outside_paths=False):
     r"""
     Read the clips to look for copies of, without those that training leaves out.
 
     Args:
         folder (`str` or `Path`): Captioned clips.
+        outside_paths (`bool`, defaults to `False`): Whether rows may name files outside of it.
 
     Returns:
         [`~audiolcm_diffusers.evaluation.references.References`]: Clips at 16 kHz; `num_left_out` says how many are
@@ -146,11 +147,13 @@ def read_training_clips(folder):
         ValueError: If there is no clip, or too many are bad.
     """
     bad = []
-    clips = load_clips(folder, SAMPLING_RATE, max_bad_fraction=MAX_BAD_FRACTION, bad_clips=bad)
+    clips = load_clips(
+        folder, SAMPLING_RATE, max_bad_fraction=MAX_BAD_FRACTION, bad_clips=bad, outside_paths=outside_paths
+    )
     return References(clips, str(folder), num_left_out=len(bad))
 
 
-def as_training_clips(training, held_out):
+def as_training_clips(training, held_out, outside_paths=False):
     r"""
     The clips that a model was trained on. None may be held out: those show how near a sound comes that is no copy.
 
@@ -158,6 +161,7 @@ def as_training_clips(training, held_out):
         training ([`~audiolcm_diffusers.evaluation.references.References`], `Sequence[Clip]`, `str` or `Path`):
             The clips, or the folder that they are read from.
         held_out ([`~audiolcm_diffusers.evaluation.references.References`]): What the model was not trained on.
+        outside_paths (`bool`, defaults to `False`): See [`read_training_clips`].
 
     Returns:
         [`~audiolcm_diffusers.evaluation.references.References`].
@@ -166,7 +170,7 @@ def as_training_clips(training, held_out):
         ValueError: If there is no clip, too many are bad, or any is held out, too.
     """
     if not isinstance(training, (References, list, tuple)):
-        training = read_training_clips(training)
+        training = read_training_clips(training, outside_paths)
     training = as_references(training)
     known = {clip.waveform.numpy().tobytes() for clip in training.clips}
     both = [clip.name for clip in held_out.clips if clip.waveform.numpy().tobytes() in known]

@@ -120,7 +120,7 @@ def as_references(clips):
     return read_references(clips)
 
 
-def read_references(dataset):
+def read_references(dataset, outside_paths=False):
     r"""
     Read all clips; a bad one is no reference, and is refused.
 
@@ -128,6 +128,8 @@ def read_references(dataset):
         dataset (`str`, `Path` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]):
             Folder or `.tsv` file, see [`~audiolcm_diffusers.data.metadata.read_metadata`], or a dataset of the
             Hub.
+        outside_paths (`bool`, defaults to `False`):
+            Whether a folder's rows may name files outside of it. A dataset of the Hub says it itself.
 
     Returns:
         [`References`]: Clips at 16 kHz, the rates in Hz that they are stored in, and of a folder or `.tsv` file its
@@ -144,7 +146,7 @@ def read_references(dataset):
     ```
     """
     dataset = Path(dataset) if isinstance(dataset, str) else dataset
-    rows = RowsWithRates(dataset)
+    rows = RowsWithRates(dataset, outside_paths)
     clips = load_clips(rows, SAMPLING_RATE)
     return References(clips, str(rows), rows.rates, **_asked_of(dataset))
 
@@ -191,20 +193,23 @@ class RowsWithRates:
 
     Args:
         dataset (`Path` or [`~audiolcm_diffusers.data.hub_dataset.HubDataset`]): Where rows come from.
+        outside_paths (`bool`, defaults to `False`): See [`read_references`].
 
     Attributes:
         rates (`list[int | None]`): In Hz, of the rows read so far; `None` where there is no sound to tell.
     """
 
-    def __init__(self, dataset):
-        self.dataset, self.rates = dataset, []
+    def __init__(self, dataset, outside_paths=False):
+        self.dataset, self.outside_paths, self.rates = dataset, outside_paths, []
 
     def __str__(self):
         return str(self.dataset)
 
     def rows(self):
         r"""Yield what [`~audiolcm_diffusers.data.hub_dataset.HubDataset.rows`] does."""
-        for row in read_metadata(self.dataset) if isinstance(self.dataset, Path) else self.dataset.rows():
+        is_folder = isinstance(self.dataset, Path)
+        rows = read_metadata(self.dataset, outside_paths=self.outside_paths) if is_folder else self.dataset.rows()
+        for row in rows:
             name, _, audio = row
             try:
                 with open_audio(audio if audio is not None else b"", name) as file:
@@ -252,7 +257,7 @@ class MadeBefore:
     name: str = "sounds in memory"
 
 
-def match_generated(folder, captions):
+def match_generated(folder, captions, outside_paths=False):
     r"""
     Read sounds that were made before, and give each to a reference of its caption.
 
@@ -261,6 +266,7 @@ def match_generated(folder, captions):
     Args:
         folder (`str` or `Path`): With a `metadata.csv` or `metadata.jsonl`, as a dataset.
         captions (`Sequence[str]`): Of the references.
+        outside_paths (`bool`, defaults to `False`): Whether rows may name files outside of the folder.
 
     Returns:
         [`MadeBefore`]: One sound a reference.
@@ -269,7 +275,7 @@ def match_generated(folder, captions):
         ValueError: If there are more or fewer sounds of a caption than references, or any cannot be read.
     """
     paths = {}
-    for name, caption, path in read_metadata(folder):
+    for name, caption, path in read_metadata(folder, outside_paths=outside_paths):
         paths.setdefault(captions_of(caption, name)[0], []).append(path)
     wanted, found = Counter(captions), {caption: len(files) for caption, files in paths.items()}
     wrong = [

@@ -136,8 +136,11 @@ def _fitting(
     orphans = sorted(set(alphas) - set(layers))
     if orphans:
         raise ValueError(f"The LoRA has an alpha, and no weights, for {', '.join(orphans[:3])}.")
-    if not changes_something(weights, metadata, prefix):
-        raise ValueError("This LoRA changes nothing: all of its weights lora_B, or its alpha, are 0.")
+    if not changes_something(weights, metadata, modules, prefix):
+        raise ValueError(
+            "This LoRA changes nothing: all of its weights lora_B, or its alpha, are 0, and its magnitudes, where it "
+            "is a DoRA, those of the model."
+        )
     return weights, metadata
 
 

@@ -201,8 +201,16 @@ def read_metadata(metadata: Mapping[str, Any] | None, prefix: str) -> dict[str, 
     return {f"{prefix}.{name}": value for name, value in plain.items() if name in known}
 
 
-def changes_something(weights: Mapping[str, torch.Tensor], metadata: Mapping[str, Any] | None, prefix: str) -> bool:
-    r"""Whether a LoRA can change what the model computes: some factors are not 0, nor is their scale."""
+def changes_something(
+    weights: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, Any] | None,
+    modules: Mapping[str, torch.nn.Module],
+    prefix: str,
+) -> bool:
+    r"""
+    Whether a LoRA can change what the model computes: some factors are not 0, nor is their scale; or, of a DoRA, some
+    magnitudes are not the lengths of the model's own weights.
+    """
     options = metadata or {}
     alphas = options.get(f"{prefix}.alpha_pattern") or {}
     parts = defaultdict(dict)
@@ -214,8 +222,20 @@ def changes_something(weights: Mapping[str, torch.Tensor], metadata: Mapping[str
         found = (alpha for pattern, alpha in alphas.items() if re.match(rf"(.*\.)?({pattern})$", module))
         if not next(found, options.get(f"{prefix}.lora_alpha", 1)):
             continue
-        if "magnitude_vector" in factors or (factors.get("B.bias") is not None and factors["B.bias"].any()):
+        if factors.get("B.bias") is not None and factors["B.bias"].any():
+            return True
+        if "magnitude_vector" in factors and not _are_lengths(factors["magnitude_vector"], modules.get(module)):
             return True
         if all(factors.get(name) is not None and factors[name].any() for name in ("A.weight", "B.weight")):
             return True
     return False
+
+
+def _are_lengths(magnitudes, module):
+    """Whether magnitudes are the lengths of a layer's own weights; not known of weights that are packed."""
+    weight = getattr(module, "weight", None)
+    if not isinstance(weight, torch.Tensor) or not weight.is_floating_point() or len(weight) != magnitudes.numel():
+        return False
+    lengths = weight.detach().flatten(1).float().norm(dim=1)
+    # Either may have been stored in half precision.
+    return torch.allclose(magnitudes.flatten().to(lengths), lengths, rtol=1e-3, atol=1e-6)

@@ -33,7 +33,7 @@ class DataConfig:
         None, "Clips of data_dir whose `licence` in the metadata is one of these are left out."
     )
     outside_paths: bool = option(
-        False, "Whether rows of data_dir may name files that are not in its folder; for data that you trust."
+        False, "Whether rows may name files of this machine outside of the data's folder; for data that you trust."
     )
     dataset_name: str | None = option(
         None, "In place of data_dir: a dataset of the Hub, owner/name, or a folder that `datasets` reads."
@@ -60,8 +60,8 @@ class DataConfig:
             object.__setattr__(self, "data_dir", self.data_dir[0])
         if self.excluded_licences is not None and self.data_dir is None:
             raise ValueError(f"excluded_licences={self.excluded_licences} goes with data_dir; {given[0]} has none.")
-        if self.outside_paths and self.data_dir is None:
-            raise ValueError(f"outside_paths=True goes with data_dir; {given[0]} has none.")
+        if self.outside_paths and self.data_dir is None and self.dataset_name is None:
+            raise ValueError(f"outside_paths=True goes with data_dir or dataset_name; {given[0]} has neither.")
         if self.dataset_name is None:
             for name in DATASET_OPTIONS:
                 value = getattr(self, name)
@@ -90,6 +90,7 @@ class DataConfig:
             self.streaming,
             self.audio_column,
             self.caption_column,
+            self.outside_paths,
         )
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer
 
-from ..data.latent_cache import module_fingerprint
+from ..data.latent_cache import digest, module_fingerprint
 from ..files import replacing
 from ..loaders.complete import load_complete, refuse_own_code
 
@@ -98,6 +98,7 @@ def cached_embeddings(encoder, texts, folder, batch_size=64, shard_size=4096):
         batches = [shard[first : first + batch_size] for first in range(0, len(shard), batch_size)]
         add(shard, torch.cat([encoder.encode(batch) for batch in batches]).half())
         state = {"teacher": encoder.fingerprint, "texts": shard, "embeddings": embeddings[-1]}
-        with replacing(folder / f"{len(embeddings) - 1:05d}.pt") as temporary:
+        # Another writer may be at its own shard of this number.
+        with replacing(folder / f"{len(embeddings) - 1:05d}-{digest(shard)[:8]}.pt") as temporary:
             torch.save(state, temporary)
     return rows, torch.cat(embeddings).float() if embeddings else torch.zeros(0, encoder.model.config.hidden_size)

@@ -64,6 +64,9 @@ def put_odd_file(path, random):
 
 NAMES = (
     "../outside.wav",
+    " ../outside.wav",
+    "./../outside.wav",
+    "folder/../../outside.wav",
     "/etc/passwd",
     "x" * 300 + ".wav",
     "a\0b.wav",

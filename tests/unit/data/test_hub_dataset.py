@@ -17,7 +17,7 @@ from datasets import Audio, Dataset, load_dataset, load_dataset_builder
 
 from audiolcm_diffusers.audio.io import write_audio
 from audiolcm_diffusers.data.captioned_audio import load_clips
-from audiolcm_diffusers.data.hub_dataset import HubDataset, read_remote, stored_columns, stream
+from audiolcm_diffusers.data.hub_dataset import HubDataset, local_part, read_remote, stored_columns, stream
 
 
 @pytest.fixture(autouse=True)
@@ -54,18 +54,20 @@ def save(folder, **columns):
 @pytest.fixture
 def folder(tmp_path):
     """Three sounds: with a path, at another rate and without a path, and without bytes."""
-    write_audio(tmp_path / "middle.wav", tone(900))
-    return save(
-        tmp_path / "parquet",
+    middle = tmp_path / "parquet" / "middle.wav"
+    folder = save(
+        middle.parent,
         audio=[
             {"bytes": file_of(tone(300)), "path": "low.wav"},
             {"bytes": file_of(tone(2000, 44100), 44100, format="FLAC"), "path": None},
-            {"bytes": None, "path": str(tmp_path / "middle.wav")},
+            {"bytes": None, "path": str(middle)},
         ],
         caption=["a low tone", "  a high tone ", "a tone"],
         captions=[["low", " deep ", ""], ["high"], ["neither low nor high"]],
         size=[1, 2, 3],
     )
+    write_audio(middle, tone(900))
+    return folder
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -75,7 +77,7 @@ def test_rows_become_clips_in_their_order(folder, tmp_path, streaming):
     assert [(clip.name, clip.caption) for clip in clips] == [
         ("row 0, low.wav", "a low tone"),
         ("row 1", "a high tone"),
-        (f"row 2, {tmp_path}/middle.wav", "a tone"),
+        (f"row 2, {folder}/middle.wav", "a tone"),
     ]
     # 11025 samples at 44.1 kHz are a quarter of a second, too.
     assert [clip.waveform.shape for clip in clips] == [(4000,)] * 3
@@ -104,9 +106,10 @@ def test_a_split_can_be_a_slice(folder):
 @pytest.mark.parametrize("column", ["content", "path"])
 @pytest.mark.parametrize("streaming", [False, True])
 def test_columns_of_bytes_and_paths_are_audio_too(tmp_path, column, streaming):
-    write_audio(tmp_path / "low.wav", tone(300))
-    path = str(tmp_path / "low.wav")
-    save(tmp_path / "parquet", content=[(tmp_path / "low.wav").read_bytes(), None], path=[path, None], text=["a", "b"])
+    content = file_of(tone(300))
+    # Of the dataset's folder, not of the one in which the process works.
+    save(tmp_path / "parquet", content=[content, None], path=["low.wav", None], text=["a", "b"])
+    (tmp_path / "parquet" / "low.wav").write_bytes(content)
     data = HubDataset(str(tmp_path / "parquet"), streaming=streaming, audio_column=column, caption_column="text")
     bad = []
     (clip,) = load_clips(data, max_bad_fraction=0.5, bad_clips=bad)
@@ -133,7 +136,7 @@ def test_bad_rows_are_left_out_and_told(tmp_path, streaming):
     ]
     audio = [None if content is None else {"bytes": content, "path": None} for content, _, _ in rows]
     audio.append({"bytes": None, "path": "lost.wav"})
-    reasons = [reason for _, _, reason in rows[1:]] + ["There is no audio file 'lost.wav'."]
+    reasons = [reason for _, _, reason in rows[1:]] + [f"There is no audio file '{tmp_path}/parquet/lost.wav'."]
     save(tmp_path / "parquet", audio=audio, caption=[caption for _, caption, _ in rows] + ["a tone"])
     data = HubDataset(str(tmp_path / "parquet"), streaming=streaming)
     bad = []
@@ -237,9 +240,9 @@ def test_what_only_torchcodec_converts_is_told(tmp_path, make):
 
 
 def test_streams_of_unknown_columns(tmp_path):
-    write_audio(tmp_path / "low.wav", tone(300))
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "train.csv").write_text(f"path,text\n{tmp_path}/low.wav,a low tone\n")
+    write_audio(tmp_path / "data" / "low.wav", tone(300))
+    (tmp_path / "data" / "train.csv").write_text("path,text\nlow.wav,a low tone\n")
     assert load_dataset(str(tmp_path / "data"), split="train", streaming=True).column_names is None
     options = {"audio_column": "path", "streaming": True}
     (clip,) = load_clips(HubDataset(str(tmp_path / "data"), caption_column="text", **options))
@@ -250,14 +253,56 @@ def test_streams_of_unknown_columns(tmp_path):
 
 def test_files_behind_urls_are_read(tmp_path):
     content = file_of(tone(300))
-    with zipfile.ZipFile(tmp_path / "sounds.zip", "w") as archive:
-        archive.writestr("low.wav", content)
-    urls = [f"zip://{name}::file://{tmp_path}/sounds.zip" for name in ("low.wav", "lost.wav")]
-    assert read_remote(urls[0]) == content and read_remote(urls[1]) is None
+    urls = [f"zip://{name}::file://{tmp_path}/parquet/sounds.zip" for name in ("low.wav", "lost.wav")]
     save(tmp_path / "parquet", audio=[{"bytes": None, "path": url} for url in urls], caption=["a tone"] * 2)
+    with zipfile.ZipFile(tmp_path / "parquet" / "sounds.zip", "w") as archive:
+        archive.writestr("low.wav", content)
+    assert read_remote(urls[0]) == content and read_remote(urls[1]) is None
     bad = []
     (clip,) = load_clips(HubDataset(str(tmp_path / "parquet")), max_bad_fraction=0.5, bad_clips=bad)
     assert clip.name == f"row 0, {urls[0]}" and bad[0].reason == f"'row 1, {urls[1]}' has no audio."
+
+
+OUTSIDE = ["{}/low.wav", "../low.wav", "data/../../low.wav", "file://{}/low.wav", "zip://low.wav::{}/sounds.zip"]
+
+
+@pytest.mark.parametrize("path", [*OUTSIDE, "local://{}/low.wav", "zip://low.wav::file://{}/sounds.zip"])
+@pytest.mark.parametrize("streaming", [False, True])
+def test_rows_that_lead_out_of_the_folder_are_not_read(tmp_path, path, streaming):
+    content = file_of(tone(300))
+    (tmp_path / "low.wav").write_bytes(content)
+    with zipfile.ZipFile(tmp_path / "sounds.zip", "w") as archive:
+        archive.writestr("low.wav", content)
+    path = path.format(tmp_path)
+    folder = save(tmp_path / "parquet", audio=[{"bytes": None, "path": path}], caption=["a tone"])
+    (folder / "data").mkdir()
+    with pytest.raises(ValueError, match="is neither in its folder nor among what was downloaded, and is not read"):
+        load_clips(HubDataset(str(folder), streaming=streaming))
+    assert len(load_clips(HubDataset(str(folder), streaming=streaming, outside_paths=True))) == 1
+
+
+def test_what_was_downloaded_is_inside(tmp_path, monkeypatch):
+    file = datasets.config.HF_DATASETS_CACHE / "low.wav"
+    file.write_bytes(file_of(tone(300)))
+    folder = save(tmp_path / "parquet", audio=[{"bytes": None, "path": str(file)}], caption=["a tone"])
+    assert len(load_clips(HubDataset(str(folder)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a/b.wav", "a/b.wav"),
+        ("/a/b.wav", "/a/b.wav"),
+        ("file:///a/b.wav", "/a/b.wav"),
+        ("zip://b.wav::/a.zip", "/a.zip"),
+        ("zip://b.wav::gzip://::file:///a.zip.gz", "/a.zip.gz"),
+        ("hf://datasets/owner/name/b.wav", None),
+        ("zip://b.wav::hf://datasets/owner/name/a.zip", None),
+        ("https://host/file://b.wav", None),
+    ],
+)
+def test_what_of_an_url_is_here(path, expected):
+    assert local_part(path) == expected
 
 
 def test_without_datasets_the_package_is_named(monkeypatch):

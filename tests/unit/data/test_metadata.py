@@ -189,7 +189,7 @@ class TestPaths:
     def test_rows_that_do_not(self, tmp_path, name):
         assert read_metadata(write(tmp_path, f"file_name,caption\n{name},rain\n"))[0][2] == tmp_path / name
 
-    @pytest.mark.parametrize("name", ["x" * 300 + ".wav", "a\0b.wav", "lost.wav"])
+    @pytest.mark.parametrize("name", ["x" * 300 + ".wav", "a\0b.wav", "lost.wav", ""])
     def test_names_that_no_file_has_are_bad_clips(self, tmp_path, name):
         line = json.dumps({"file_name": name, "caption": "rain"})
         write(tmp_path, line + "\n", "metadata.jsonl")

@@ -52,7 +52,7 @@ def save_lora(make_transformer, kind, tmp_path):
         config = {"r": 2, "lora_alpha": 3, "target_modules": target_modules or TARGETS[kind], **config}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            transformer.add_adapter(LoraConfig(init_lora_weights=False, **config))
+            transformer.add_adapter(LoraConfig(**{"init_lora_weights": False, **config}))
         AudioLCMPipeline.save_lora_weights(
             tmp_path / name,
             get_peft_model_state_dict(transformer),
@@ -192,6 +192,13 @@ class TestSavingAndLoading:
         pipe.load_lora_weights(save_lora(use_dora=True, target_modules=["to_q", "to_v"]))
         assert not close(run(pipe), without)
         assert "default_0" in pipe.transformer.get_submodule(TO_Q[kind]).lora_magnitude_vector
+
+    def test_a_dora_that_changes_nothing(self, make_teacher, save_lora, kind):
+        """As it begins, for a linear layer and a convolution: what PEFT computes as lengths is what is compared."""
+        pipe = make_teacher()
+        path = save_lora(use_dora=True, target_modules=["to_q", "proj_in"], init_lora_weights=True)
+        with pytest.raises(ValueError, match="This LoRA changes nothing: .* and its magnitudes, where it is a DoRA"):
+            pipe.load_lora_weights(path)
 
     def test_hotswap_replaces_the_weights(self, make_teacher, save_lora):
         pipe = make_teacher()

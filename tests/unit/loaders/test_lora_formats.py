@@ -8,6 +8,7 @@ import torch
 from diffusers import DDIMScheduler
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from audiolcm_diffusers.loaders import lora
 from audiolcm_diffusers.loaders.lora_formats import changes_something
@@ -205,12 +206,21 @@ def test_alphas_that_are_no_number(make_pipe, trained, alpha):
         # One module has factors and no scale, the other a scale and no factors.
         ({"a.lora_B.weight": 1.0}, {"^a": 0.0}, False),
         ({"a.lora_B.weight": 1.0}, {"^b": 0.0}, True),
+        # The weights of `a` have rows of length 5, and nothing is known of those of `b`.
+        ({"a.lora_magnitude_vector": 5.0}, {}, False),
+        ({"a.lora_magnitude_vector": 5.002}, {}, False),
+        ({"a.lora_magnitude_vector": 5.1}, {}, True),
+        ({"b.lora_magnitude_vector": 5.0}, {}, True),
     ],
 )
 def test_what_changes_something(changed, alphas, expected):
     weights = {f"t.{module}.lora_{part}.weight": torch.ones(2, 2) * (part == "A") for module in "ab" for part in "AB"}
-    weights |= {f"t.{key}": torch.full((2, 2), value) for key, value in changed.items()}
-    assert changes_something(weights, {"t.alpha_pattern": alphas, "t.lora_alpha": 2.0}, "t") is expected
+    for key, value in changed.items():
+        weights[f"t.{key}"] = torch.full((2, 2) if key.endswith("weight") else (2,), value)
+    base = nn.Linear(2, 2)
+    base.weight.data = torch.tensor([[3.0, 4.0], [-5.0, 0.0]])
+    options = {"t.alpha_pattern": alphas, "t.lora_alpha": 2.0}
+    assert changes_something(weights, options, {"a": base}, "t") is expected
 
 
 def test_an_alpha_without_weights(make_pipe, trained):
