@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .models.vocoder_griffin_lim import GriffinLimVocoder
     from .models.vocoder_vocos import VocosVocoder
     from .pipelines.pipeline_audiolcm import AudioLCMPipeline
+    from .pipelines.pipeline_audiolcm_audio2audio import AudioLCMAudio2AudioPipeline
+    from .pipelines.pipeline_audiolcm_inpaint import AudioLCMInpaintPipeline
     from .schedulers.scheduling_lcm_audio import LCMAudioScheduler
 
 __version__ = "0.1.0"
@@ -34,6 +36,8 @@ MINI_TEACHER_CHECKPOINT = Path(__file__).parent / "checkpoints" / "mini-teacher"
 
 # Classes that diffusers loads by name. Saved pipelines hold these names: they are a wire format and never change.
 PUBLIC_CLASSES = {
+    "AudioLCMAudio2AudioPipeline": ".pipelines.pipeline_audiolcm_audio2audio",
+    "AudioLCMInpaintPipeline": ".pipelines.pipeline_audiolcm_inpaint",
     "AudioLCMPipeline": ".pipelines.pipeline_audiolcm",
     "AutoencoderKLMel1D": ".models.autoencoder_kl_mel_1d",
     "BigVGANVocoder": ".models.vocoder_bigvgan",
@@ -61,7 +65,7 @@ _imported, __dir__ = lazy_names(__name__, _LAZY_NAMES)
 
 def __getattr__(name: str):
     value = _imported(name)
-    if name == "AudioLCMPipeline":
+    if name.endswith("Pipeline"):
         warn_of_missing_modules()
     return value
 

@@ -37,6 +37,7 @@ from audiolcm_diffusers.paths import (
     shift_time,
     training_target,
 )
+from audiolcm_diffusers.pipelines.model_options import OVERLAP_SHARE
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
 from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
@@ -316,7 +317,12 @@ def main(config):
             components["transformer"], components["text_encoder_2"] = whole.transformer, whole.text_encoder
         else:
             components["transformer"] = whole
-        return AudioLCMPipeline(**components, **{**pipe.options, "default_audio_length_in_s": examples.longest_s})
+        lengths = {
+            "default_audio_length_in_s": examples.longest_s,
+            "window_length_in_s": examples.longest_s,
+            "window_overlap_in_s": OVERLAP_SHARE * examples.longest_s,
+        }
+        return AudioLCMPipeline(**components, **{**pipe.options, **lengths})
 
     run.validation_pipeline = pipeline
     if not pipe.is_student:

@@ -41,15 +41,16 @@ class LatentEncoder:
         self.vae, self.encode_prompts = vae, encode_prompts
 
     @torch.no_grad()
-    def mels_and_latents(self, waveforms):
+    def mels_and_latents(self, waveforms, device=None):
         r"""
         Args:
             waveforms (`torch.Tensor` of shape `(batch_size, samples)`): In `[-1, 1]`, on any device.
+            device (`torch.device`, *optional*): Where it is computed; by default where the autoencoder lies.
 
         Returns:
-            `tuple[torch.Tensor, torch.Tensor]`: Log-mel spectrograms and scaled latents, on the autoencoder's device.
+            `tuple[torch.Tensor, torch.Tensor]`: Log-mel spectrograms and scaled latents, on that device.
         """
-        mels = log_mel_spectrogram(waveforms.to(self.vae.device))
+        mels = log_mel_spectrogram(waveforms.to(self.vae.device if device is None else device))
         return mels, self.vae.encode(mels.to(self.vae.dtype)).latent_dist.mean.float() * self.vae.config.scaling_factor
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Long sequences in pieces that overlap."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -23,13 +23,37 @@ def in_tiles(
     Returns:
         `torch.Tensor` of shape `(..., length * factor)`.
     """
-    length = inputs.shape[-1]
-    if length <= tile:
+    if inputs.shape[-1] <= tile:
         return function(inputs)
-    overlap = tile - stride
-    pieces, tail = [], None
+    pieces = tiles(function, lambda start, stop: inputs[..., start:stop], inputs.shape[-1], tile, stride)
+    return torch.cat(list(pieces), dim=-1)
+
+
+def tiles(
+    function: Callable[[torch.Tensor], torch.Tensor],
+    read: Callable[[int, int], torch.Tensor],
+    length: int,
+    tile: int,
+    stride: int,
+) -> Iterator[torch.Tensor]:
+    r"""
+    What [`in_tiles`] joins, piece by piece, of inputs that need not all be there yet.
+
+    Args:
+        function, tile, stride: As of [`in_tiles`].
+        read (`Callable[[int, int], torch.Tensor]`): Gives the inputs from a place to before another.
+        length (`int`): Of all inputs.
+
+    Yields:
+        `torch.Tensor` of shape `(..., stride * factor)`, the last one of what is left: one behind the other, they are
+        the whole.
+    """
+    if length <= tile:
+        yield function(read(0, length))
+        return
+    overlap, tail = tile - stride, None
     for start in range(0, length - overlap, stride):
-        part = inputs[..., start : start + tile]
+        part = read(start, min(start + tile, length))
         made = function(part)
         scale = made.shape[-1] / part.shape[-1]
         joint, step = round(overlap * scale), round(stride * scale)
@@ -37,6 +61,5 @@ def in_tiles(
             share = (torch.arange(joint, device=made.device, dtype=made.dtype) + 0.5) / joint
             made = torch.cat([torch.lerp(tail, made[..., :joint], share), made[..., joint:]], dim=-1)
         is_last = start + tile >= length
-        pieces.append(made if is_last else made[..., :step])
+        yield made if is_last else made[..., :step]
         tail = made[..., step:]
-    return torch.cat(pieces, dim=-1)

@@ -4,6 +4,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 
@@ -51,6 +52,10 @@ class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
     Raises:
         ValueError: If a value is none of those above.
     """
+
+    # What pipelines that make a waveform piece by piece ask for: see `forward`, and how far frames reach.
+    takes_known_samples = True
+    num_context_frames = 8
 
     @register_to_config
     def __init__(
@@ -115,26 +120,41 @@ class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
             setattr(self, name, values.to(self.filters.device))
         return self
 
-    def forward(self, mel: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, mel: torch.Tensor, known: torch.Tensor | None = None, is_known: torch.Tensor | None = None
+    ) -> torch.Tensor:
         r"""
         Turn log-mel spectrograms into waveforms.
 
         Args:
             mel (`torch.Tensor` of shape `(batch_size, in_channels, frames)`): Log10-mel spectrogram.
+            known (`torch.Tensor` of shape `(batch_size, frames * hop_length)`, *optional*):
+                Samples that are there already, such as the end of what came before. They are put back each time that
+                the algorithm has a waveform, so that its phases go on from theirs.
+            is_known (`torch.Tensor` of shape `(frames * hop_length,)`, *optional*): True where they are.
 
         Returns:
             `torch.Tensor` of shape `(batch_size, frames * hop_length)`: Waveforms in `(-1, 1)`, float32, lowered
-            where they would be louder (see [`~audiolcm_diffusers.audio.levels.limit_peaks`]).
+            where they would be louder (see [`~audiolcm_diffusers.audio.levels.limit_peaks`]). Samples that were known
+            are as they were.
 
         Raises:
-            ValueError: If `mel` is not of the shape above or has no frames.
+            ValueError: If `mel` is not of the shape above or has no frames, or one of `known` and `is_known` is given
+                without the other or of another shape.
         """
         check_mel(mel, self.config.in_channels)
+        num_samples = mel.shape[-1] * self.hop_length
+        shapes = [None if samples is None else tuple(samples.shape) for samples in (known, is_known)]
+        if shapes not in ([None, None], [(mel.shape[0], num_samples), (num_samples,)]):
+            raise ValueError(
+                f"Expected `known` of shape ({mel.shape[0]}, {num_samples}) with `is_known` of shape "
+                f"({num_samples},), got {shapes[0]} and {shapes[1]}."
+            )
         # Phases do not survive half precision, and complex numbers have none on every device.
         with without_autocast(mel):
-            return self._waveforms(mel.float())
+            return self._waveforms(mel.float(), known, is_known)
 
-    def _waveforms(self, mel):
+    def _waveforms(self, mel, known=None, is_known=None):
         n_fft, hop_length = self.config.n_fft, self.hop_length
         filters, share, window = self.bands, self.share, self.window
         wanted = 10.0**mel
@@ -147,8 +167,15 @@ class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
         # The window is 0 at its ends, where the first and the last frame are alone; these samples are cut off below.
         weight = overlap_add(window.square().expand(num_frames, -1), hop_length).clamp(min=_TINY)
 
+        padding = (n_fft - hop_length) // 2
+        inner_known = inner_is_known = None
+        if known is not None:
+            inner_known = F.pad(known.float(), (padding, padding))
+            inner_is_known = F.pad(is_known, (padding, padding))
+
         def waveform_of(spectrum):
-            return overlap_add(torch.fft.irfft(spectrum, dim=1).mT * window, hop_length) / weight
+            waveform = overlap_add(torch.fft.irfft(spectrum, dim=1).mT * window, hop_length) / weight
+            return waveform if inner_known is None else torch.where(inner_is_known, inner_known, waveform)
 
         before = 0.0
         for _ in range(self.config.num_iterations):
@@ -161,5 +188,5 @@ class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
             spectrum = ahead * (magnitude / ahead.abs().clamp(min=_TINY))
             before = found
 
-        padding = (n_fft - hop_length) // 2
-        return limit_peaks(waveform_of(spectrum)[:, padding : padding + num_frames * hop_length], hop_length)
+        waveform = limit_peaks(waveform_of(spectrum)[:, padding : padding + num_frames * hop_length], hop_length)
+        return waveform if known is None else torch.where(is_known, known.float(), waveform)

@@ -11,6 +11,7 @@ import torch
 from diffusers import DiffusionPipeline
 
 from .finite import check_finite
+from .windows import Window, plan_windows
 
 
 OUTPUT_TYPES = ("np", "pt", "mel", "latent")
@@ -42,23 +43,34 @@ def check_output_type(pipe: DiffusionPipeline, output_type: str) -> None:
 
 def check_guidance(
     is_student: bool,
-    guidance_scale: float,
+    guidance_scale: float | Sequence[float],
     negative_prompt: str | list[str] | None,
     negative_prompt_embeds: torch.Tensor | None,
 ) -> None:
     r"""Refuse a guidance scale that is no number, and a negative prompt that nothing would guide away from."""
-    if not is_number(guidance_scale) or not math.isfinite(guidance_scale):
-        raise ValueError(f"Expected `guidance_scale` to be a finite number, got {guidance_scale!r}.")
+    scales = guidance_scale if isinstance(guidance_scale, (list, tuple)) else [guidance_scale]
+    if not scales or not all(is_number(scale) and math.isfinite(scale) for scale in scales):
+        several = ", or a list of one a prompt" if isinstance(guidance_scale, (list, tuple)) else ""
+        raise ValueError(f"Expected `guidance_scale` to be a finite number{several}, got {guidance_scale!r}.")
     if is_student and (negative_prompt is not None or negative_prompt_embeds is not None):
         raise ValueError(
             "A student takes guidance as an embedding and cannot use a negative prompt, got negative_prompt="
             f"{negative_prompt!r}, negative_prompt_embeds="
             f"{None if negative_prompt_embeds is None else tuple(negative_prompt_embeds.shape)}; leave it out."
         )
-    if not is_student and guidance_scale <= 1 and negative_prompt is not None:
+    if not is_student and max(scales) <= 1 and negative_prompt is not None:
         raise ValueError(
             f"A negative prompt needs guidance_scale > 1, got guidance_scale={guidance_scale} with "
             f"negative_prompt={negative_prompt!r}."
+        )
+
+
+def check_scales(guidance_scale: float | Sequence[float], num_prompts: int) -> None:
+    r"""Refuse any number of guidance scales but one, or one a prompt."""
+    if isinstance(guidance_scale, (list, tuple)) and len(guidance_scale) != num_prompts:
+        raise ValueError(
+            f"Expected one `guidance_scale`, or {num_prompts}, as many as there are prompts, got "
+            f"{len(guidance_scale)}: {guidance_scale!r}."
         )
 
 
@@ -68,6 +80,12 @@ def check_num_waveforms(num_waveforms_per_prompt: int) -> None:
         raise ValueError(
             f"Expected `num_waveforms_per_prompt` to be a whole number from 1, got {num_waveforms_per_prompt!r}."
         )
+
+
+def check_flag(name: str, value: bool) -> None:
+    r"""Refuse what is neither `True` nor `False`."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"Expected `{name}` to be True or False, got {value!r}.")
 
 
 def check_attention_kwargs(attention_kwargs: dict[str, Any] | None) -> None:
@@ -165,6 +183,8 @@ class LengthLimits:
         latent_hop (`int`): Mel frames a latent frame.
         default_s (`float`): Seconds where a call names no length.
         max_s (`float`): Most seconds that a call may ask for.
+        window_s (`float`): Most seconds that the transformer sees at once.
+        overlap_s (`float`): Seconds that two windows share.
         max_latent_frames (`int`, *optional*): Most latent frames that the transformer has positions for.
     """
 
@@ -173,15 +193,42 @@ class LengthLimits:
     latent_hop: int
     default_s: float
     max_s: float
+    window_s: float
+    overlap_s: float
     max_latent_frames: int | None = None
 
     @property
     def max_samples(self) -> int:
         r"""`int`: Samples of the longest sound."""
-        max_samples = math.floor(self.max_s * self.sampling_rate)
-        if self.max_latent_frames is None:
-            return max_samples
-        return min(max_samples, self.max_latent_frames * self.hop_length * self.latent_hop)
+        return math.floor(self.max_s * self.sampling_rate)
+
+    @property
+    def window_frames(self) -> int:
+        r"""`int`: Latent frames that the transformer sees at once."""
+        frames = max(2, math.ceil(self.window_s * self.sampling_rate / (self.hop_length * self.latent_hop)))
+        return frames if self.max_latent_frames is None else min(frames, self.max_latent_frames)
+
+    @property
+    def overlap_frames(self) -> int:
+        r"""`int`: Latent frames that two windows share, at most half of one."""
+        frames = max(1, round(self.overlap_s * self.sampling_rate / (self.hop_length * self.latent_hop)))
+        return min(frames, self.window_frames // 2)
+
+    def windows(self, length: SoundLength, is_loop: bool = False) -> tuple[list[Window], list[Window]]:
+        r"""
+        What the transformer sees of a sound in even and in odd steps.
+
+        Raises:
+            ValueError: If a loop is shorter than the overlap of its ends.
+        """
+        if is_loop and length.num_latent_frames < self.overlap_frames:
+            least_s = self.overlap_frames * self.hop_length * self.latent_hop / self.sampling_rate
+            raise ValueError(
+                f"Expected a loop of at least {least_s:g} s, the overlap of its ends (`window_overlap_in_s`), got "
+                f"{length.num_samples / self.sampling_rate:g} s."
+            )
+        frames, window, overlap = length.num_latent_frames, self.window_frames, self.overlap_frames
+        return tuple(plan_windows(frames, window, overlap, is_shifted, is_loop) for is_shifted in (False, True))
 
     def read(self, audio_length_in_s: float | None, latents: torch.Tensor | None = None) -> SoundLength:
         r"""
@@ -196,6 +243,17 @@ class LengthLimits:
             num_samples = latents.shape[-1] * self.hop_length * self.latent_hop
         else:
             num_samples = min(round(self.default_s * self.sampling_rate), self.max_samples)
+            if self.max_latent_frames is not None:
+                num_samples = min(num_samples, self.max_latent_frames * self.hop_length * self.latent_hop)
+        return self.of_samples(num_samples)
+
+    def of_samples(self, num_samples: int) -> SoundLength:
+        r"""
+        The length of a sound of so many samples.
+
+        Raises:
+            ValueError: If it is more than the model can.
+        """
         if num_samples > self.max_samples:
             raise ValueError(
                 f"Expected a sound of at most {self.max_samples / self.sampling_rate:g} s, the limit of this model, "

@@ -1,14 +1,16 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Components, state and steps that all pipelines of AudioLCM have. What is asked of a call is each pipeline's own."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import SchedulerMixin
+from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase, T5EncoderModel
@@ -23,17 +25,59 @@ from ..models.transformer_llama_1d import LLaMATransformer1DModel
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
 from ..models.vocoder_vocos import VocosVocoder
-from .arguments import LengthLimits, SoundLength, max_latent_frames
+from .arguments import (
+    LengthLimits,
+    SoundLength,
+    check_attention_kwargs,
+    check_callback_tensors,
+    check_generator,
+    check_guidance,
+    check_num_waveforms,
+    check_output_type,
+    check_scales,
+    max_latent_frames,
+    read_changes,
+)
+from .decoding import Kept, Mels, waveform_pieces
 from .finite import check_finite, warn_of_silence
 from .model_options import ModelOptions
 from .prompts import PromptText, TextStream, check_embeds, count_tokens, read_text
 from .saving import SavedWithCardMixin
-from .schedules import init_noise_sigma
+from .schedules import check_eta, init_noise_sigma, scale_model_input, step_arguments
 from .shared_parts import load_shared_parts
-from .stages import decode_latents, fade_ends
+from .stages import Conditions, fade_ends, is_guided, predict
+from .windows import Window, predict_in_windows, read_frames, steady_noise
 
 
 TEXT_ENCODERS = {"text_encoder": BertModel, "text_encoder_2": T5EncoderModel}
+
+
+@dataclass(frozen=True)
+class Call:
+    r"""
+    What is asked of a pipeline, checked and read before any model runs.
+
+    Args:
+        text ([`~prompts.PromptText`]): The prompts.
+        length ([`~arguments.SoundLength`]): Of each sound.
+        windows (`tuple[list[Window], list[Window]]`): What the transformer sees at once in even and in odd steps.
+        window_frames (`int`): Latent frames of a window at most.
+    """
+
+    text: PromptText
+    length: SoundLength
+    windows: tuple[list[Window], list[Window]]
+    window_frames: int
+
+    @property
+    def steady_frames(self) -> int | None:
+        r"""`int`, *optional*: `window_frames` where there are several windows, which are to begin alike."""
+        return None if self.is_whole else self.window_frames
+
+    @property
+    def is_whole(self) -> bool:
+        r"""`bool`: Whether a sound is no longer than what the transformer sees at once."""
+        return len(self.windows[0]) == 1
 
 
 class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLoaderMixin):
@@ -61,6 +105,8 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         fade_s: float | None = None,
         default_num_inference_steps: int | None = None,
         default_guidance_scale: float | None = None,
+        window_length_in_s: float | None = None,
+        window_overlap_in_s: float | None = None,
     ):
         super().__init__()
         self.register_modules(
@@ -81,6 +127,8 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
             fade_s=fade_s,
             default_num_inference_steps=default_num_inference_steps,
             default_guidance_scale=default_guidance_scale,
+            window_length_in_s=window_length_in_s,
+            window_overlap_in_s=window_overlap_in_s,
         )
         options.stay_with(transformer)
         self.register_to_config(**asdict(options))
@@ -120,8 +168,11 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         return {name: self.config[name] for name in self._get_signature_keys(self)[1]}
 
     @property
-    def guidance_scale(self) -> float:
-        r"""`float`: Guidance scale of the current call; a callback may change `_guidance_scale` between steps."""
+    def guidance_scale(self) -> float | Sequence[float]:
+        r"""
+        `float` or `list[float]`: Guidance scale of the current call, or of each of its prompts; a callback may change
+        `_guidance_scale` between steps.
+        """
         return self._guidance_scale
 
     @property
@@ -132,7 +183,7 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
     @property
     def do_classifier_free_guidance(self) -> bool:
         r"""`bool`: Whether the transformer runs with and without caption: a teacher with a guidance scale above 1."""
-        return not self.is_student and self._guidance_scale > 1
+        return not self.is_student and is_guided(self._guidance_scale)
 
     @property
     def attention_kwargs(self) -> dict[str, Any] | None:
@@ -180,22 +231,62 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
     ) -> tuple[PromptText, LengthLimits]:
         """Read the text of a call for this transformer, and find out what lengths the text leaves to it."""
         streams = self._text_streams
-        is_guided = not self.is_student and guidance_scale > 1
+        guides = not self.is_student and is_guided(guidance_scale)
         text = read_text(
-            streams, prompt, events, negative_prompt, prompt_embeds, negative_prompt_embeds, needs_negative=is_guided
+            streams, prompt, events, negative_prompt, prompt_embeds, negative_prompt_embeds, needs_negative=guides
         )
         masks = prompt_attention_mask, negative_prompt_attention_mask
         check_embeds(text, masks, self.transformer.config.cross_attention_dim)
         equal_streams = isinstance(self.transformer, ConcatTransformer1DModel)
-        num_tokens = count_tokens(streams, text, is_guided=is_guided, equal_streams=equal_streams)
+        num_tokens = count_tokens(streams, text, is_guided=guides, equal_streams=equal_streams)
         limits = LengthLimits(
             sampling_rate=self.sampling_rate,
             hop_length=self.hop_length,
             latent_hop=self.latent_hop,
             default_s=self.config.default_audio_length_in_s,
             max_s=self.config.max_audio_length_in_s,
+            window_s=self.config.window_length_in_s,
+            overlap_s=self.config.window_overlap_in_s,
             max_latent_frames=max_latent_frames(self.transformer.config, num_tokens),
         )
+        return text, limits
+
+    def _check_call(
+        self,
+        prompt: str | list[str] | None,
+        events: Sequence | None,
+        negative_prompt: str | list[str] | None,
+        prompt_embeds: torch.Tensor | None,
+        negative_prompt_embeds: torch.Tensor | None,
+        prompt_attention_mask: torch.Tensor | None,
+        negative_prompt_attention_mask: torch.Tensor | None,
+        guidance_scale: float | Sequence[float],
+        num_waveforms_per_prompt: int,
+        eta: float | None,
+        attention_kwargs: dict[str, Any] | None,
+        callback_on_step_end_tensor_inputs: Sequence[str] | None,
+        output_type: str,
+        generator: torch.Generator | list[torch.Generator] | None,
+    ) -> tuple[PromptText, LengthLimits]:
+        """Refuse what no pipeline can do of the arguments that all of them have, and read the text."""
+        check_output_type(self, output_type)
+        check_guidance(self.is_student, guidance_scale, negative_prompt, negative_prompt_embeds)
+        check_num_waveforms(num_waveforms_per_prompt)
+        check_attention_kwargs(attention_kwargs)
+        check_callback_tensors(callback_on_step_end_tensor_inputs, self._callback_tensor_inputs)
+        check_eta(self.scheduler, eta)
+        text, limits = self._read_prompts(
+            prompt=prompt,
+            events=events,
+            negative_prompt=negative_prompt,
+            prompt_embeds=prompt_embeds,
+            negative_prompt_embeds=negative_prompt_embeds,
+            prompt_attention_mask=prompt_attention_mask,
+            negative_prompt_attention_mask=negative_prompt_attention_mask,
+            guidance_scale=guidance_scale,
+        )
+        check_scales(guidance_scale, text.num_prompts)
+        check_generator(generator, text.num_prompts, num_waveforms_per_prompt)
         return text, limits
 
     def encode_prompt(
@@ -261,6 +352,7 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         device: torch.device,
         generator: torch.Generator | list[torch.Generator] | None = None,
         latents: torch.Tensor | None = None,
+        window_frames: int | None = None,
     ) -> torch.Tensor:
         r"""
         Draw the noise to start from, or take the one given, at the scheduler's scale.
@@ -276,6 +368,9 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
             generator (`torch.Generator` or `list[torch.Generator]`, *optional*): One, or one a waveform.
             latents (`torch.Tensor` of shape `(batch_size, num_channels, num_frames)`, *optional*):
                 Noise of variance 1 to use instead of drawn one.
+            window_frames (`int`, *optional*):
+                Latent frames of a window, where a sound has several: drawn noise lets them begin alike (see
+                [`~pipelines.windows.steady_noise`]).
 
         Returns:
             `torch.Tensor` of shape `(batch_size, num_channels, num_frames)`.
@@ -283,6 +378,8 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         if latents is None:
             shape = (batch_size, num_channels, num_frames)
             latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
+            if window_frames is not None:
+                latents = steady_noise(latents, window_frames)
         return latents.to(device=device, dtype=dtype) * init_noise_sigma(self.scheduler)
 
     def mel_spectrogram_to_waveform(self, mel: torch.Tensor, num_samples: int | None = None) -> torch.Tensor:
@@ -299,16 +396,177 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         waveforms = self.vocoder(mel.to(self.vocoder.dtype))[..., :num_samples].float()
         return fade_ends(waveforms, round(self.config.fade_s * self.sampling_rate))
 
-    def _output(self, latents: torch.Tensor, length: SoundLength, output_type: str) -> torch.Tensor | np.ndarray:
+    @staticmethod
+    def _read_callbacks(
+        generator: Any, callback_on_step_end: Callable | None, tensor_inputs: Sequence[str] | None
+    ) -> tuple[Any, Sequence[str] | None]:
+        """Generators as a list, and the tensors that diffusers' own callbacks ask for themselves."""
+        if isinstance(callback_on_step_end, (PipelineCallback, MultiPipelineCallbacks)):
+            tensor_inputs = callback_on_step_end.tensor_inputs
+        return list(generator) if isinstance(generator, tuple) else generator, tensor_inputs
+
+    def _begin(self, guidance_scale: Any, attention_kwargs: dict[str, Any] | None, timesteps: torch.Tensor) -> None:
+        """What a callback may look at during a call."""
+        self._guidance_scale = guidance_scale
+        self._attention_kwargs = attention_kwargs
+        self._interrupt = False
+        self._num_timesteps = len(timesteps)
+
+    def _encode_conditions(
+        self, text: PromptText, num_waveforms_per_prompt: int, masks: Sequence[torch.Tensor | None]
+    ) -> Conditions:
+        """What the transformer is told, a row a waveform."""
+        device, dtype = self._execution_device, self.transformer.dtype
+        embeds = text.encode(self._text_streams, num_waveforms_per_prompt, device)
+        # Not where training encodes, too: to look at values waits for the device.
+        for encoded in embeds:
+            if encoded is not None:
+                check_finite(encoded, "The text encoders gave embeddings that are expected")
+        masks = [
+            None if mask is None else mask.to(device).repeat_interleave(num_waveforms_per_prompt, dim=0)
+            for mask in masks
+        ]
+        return Conditions(*(None if states is None else states.to(dtype) for states in embeds), *masks)
+
+    @property
+    def _step_dtype(self) -> torch.dtype:
+        # Half precision would draw other noise, and round from step to step.
+        return torch.promote_types(self.transformer.dtype, torch.float32)
+
+    def _row_scales(self, batch_size: int) -> float | torch.Tensor:
+        """The guidance scale of each waveform; one number where all have the same."""
+        scale = self.guidance_scale
+        if not isinstance(scale, (list, tuple)):
+            return scale
+        return torch.tensor(scale, dtype=torch.float64).repeat_interleave(batch_size // len(scale))
+
+    def _predict(
+        self,
+        latents: torch.Tensor,
+        timestep: torch.Tensor,
+        conditions: Conditions,
+        windows: Sequence[Window],
+        step: int,
+    ) -> torch.Tensor:
+        """What the transformer predicts of latents as the scheduler has them, window by window."""
+        seen = scale_model_input(self.scheduler, latents, timestep)
+
+        def of_window(part: torch.Tensor, number: int) -> torch.Tensor:
+            return self._predict_window(part, timestep, conditions, step, number, len(windows))
+
+        return predict_in_windows(of_window, seen, windows)
+
+    def _predict_window(
+        self,
+        part: torch.Tensor,
+        timestep: torch.Tensor,
+        conditions: Conditions,
+        step: int,
+        number: int,
+        num_windows: int,
+    ) -> torch.Tensor:
+        """What the transformer predicts of what it sees."""
+        return predict(
+            self.transformer,
+            part.to(self.transformer.dtype),
+            timestep,
+            conditions,
+            self._row_scales(len(part)),
+            self.attention_kwargs,
+            part="" if num_windows == 1 else f"_{step % 2}_{number}",
+        )
+
+    def _denoise(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditions: Conditions,
+        windows: tuple[Sequence[Window], Sequence[Window]],
+        generator: torch.Generator | list[torch.Generator] | None,
+        eta: float | None,
+        callback_on_step_end: Callable | None,
+        callback_on_step_end_tensor_inputs: Sequence[str] | None,
+        put_back: Callable[[torch.Tensor, int], torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        """The steps of a call. `put_back(latents, index)` changes latents after each of them."""
+        step_kwargs = step_arguments(self.scheduler, generator, eta)
+        with self.progress_bar(total=len(timesteps)) as progress_bar:
+            for index, timestep in enumerate(timesteps):
+                if self.interrupt:
+                    continue
+                self._current_timestep = timestep
+                prediction = self._predict(latents, timestep, conditions, windows[index % 2], index)
+                latents = self.scheduler.step(prediction, timestep, latents, **step_kwargs)[0].to(self._step_dtype)
+                if put_back is not None:
+                    latents = put_back(latents, index)
+                if callback_on_step_end is not None:
+                    tensors = {"latents": latents, **conditions.embeds}
+                    given = {name: tensors[name] for name in callback_on_step_end_tensor_inputs or ("latents",)}
+                    latents, conditions = read_changes(
+                        callback_on_step_end(self, index, timestep, given), latents, conditions
+                    )
+                progress_bar.update()
+        self._current_timestep = None
+        return latents
+
+    def _pieces(
+        self,
+        read_latents: Callable[[int, int], torch.Tensor],
+        length: SoundLength,
+        is_whole: bool,
+        is_loop: bool = False,
+        kept: Kept | None = None,
+        fades: tuple[bool, bool] = (True, True),
+    ) -> Iterator[torch.Tensor]:
+        """Waveforms of clean latents, piece by piece, faded at their ends as `config.fade_s` says."""
+        mels = Mels(
+            self.vae,
+            read_latents,
+            length,
+            self.latent_hop,
+            is_whole,
+            is_loop,
+            lambda mels: check_finite(mels, "The VAE gave mel spectrograms that are expected"),
+        )
+        num_fade_samples = 0 if is_loop else round(self.config.fade_s * self.sampling_rate)
+        pieces = waveform_pieces(
+            self.vocoder,
+            mels,
+            length,
+            self.hop_length,
+            is_whole,
+            is_loop,
+            kept,
+            tuple(num_fade_samples * is_faded for is_faded in fades),
+        )
+        for piece in pieces:
+            check_finite(piece, "The vocoder gave sounds that are expected")
+            yield piece
+
+    def _output(
+        self,
+        latents: torch.Tensor,
+        length: SoundLength,
+        output_type: str,
+        is_whole: bool,
+        is_loop: bool = False,
+        kept: Kept | None = None,
+        fades: tuple[bool, bool] = (True, True),
+    ) -> torch.Tensor | np.ndarray:
         """Clean latents as what a call returns."""
         check_finite(latents, "The transformer's steps gave latents that are expected")
         if output_type == "latent":
             return latents.to(self.transformer.dtype)
-        mels = decode_latents(self.vae, latents, length.num_mel_frames)
-        check_finite(mels, "The VAE gave mel spectrograms that are expected")
+        read = partial(read_frames, latents)
         if output_type == "mel":
-            return mels
-        waveforms = self.mel_spectrogram_to_waveform(mels, length.num_samples)
-        check_finite(waveforms, "The vocoder gave sounds that are expected")
+            return Mels(self.vae, read, length, self.latent_hop, is_whole, is_loop).part(0, length.num_mel_frames)
+        # Put in their places one by one: pieces beside the whole would take its memory twice.
+        waveforms, begin = None, 0
+        for piece in self._pieces(read, length, is_whole, is_loop, kept, fades):
+            if waveforms is None:
+                device = "cpu" if output_type == "np" else piece.device
+                waveforms = torch.empty(len(piece), length.num_samples, device=device)
+            waveforms[:, begin : begin + piece.shape[-1]] = piece
+            begin += piece.shape[-1]
         warn_of_silence(waveforms)
-        return waveforms.cpu().numpy() if output_type == "np" else waveforms
+        return waveforms.numpy() if output_type == "np" else waveforms

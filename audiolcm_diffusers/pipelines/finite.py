@@ -41,7 +41,8 @@ def warn_of_silence(waveforms: torch.Tensor) -> None:
     Args:
         waveforms (`torch.Tensor` of shape `(batch_size, samples)`): Sounds.
     """
-    rows = (waveforms.abs().amax(dim=1) < SILENT_PEAK).nonzero().flatten().tolist()
+    lowest, highest = waveforms.aminmax(dim=1)
+    rows = (torch.maximum(-lowest, highest) < SILENT_PEAK).nonzero().flatten().tolist()
     if rows:
         logger.warning(
             f"Of {len(waveforms)} sounds, these are silent: {', '.join(map(str, rows))}. No peak reaches "

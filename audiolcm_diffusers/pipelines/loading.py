@@ -13,6 +13,8 @@ from ..model_files import check_plain_files, check_plain_name, read_json
 from .shared_parts import part_folder
 
 
+PIPELINES = ("AudioLCMPipeline", "AudioLCMAudio2AudioPipeline", "AudioLCMInpaintPipeline")
+
 MINI = "mini"
 # Models that come with the package, by the names that options call them.
 EMBEDDED = {MINI: MINI_CHECKPOINT, "mini-teacher": MINI_TEACHER_CHECKPOINT}
@@ -118,7 +120,8 @@ def check_pipeline_folder(folder, variant=None):
     check_plain_files(folder)
     index = read_json(folder / "model_index.json")
     class_name = index.get("_class_name") if isinstance(index, dict) else None
-    if class_name != "AudioLCMPipeline":
+    # All pipelines of AudioLCM have the same parts, whichever of them a folder was saved from.
+    if class_name not in PIPELINES:
         raise ValueError(f"{str(folder)!r} holds no AudioLCMPipeline: its model_index.json names {class_name!r}.")
     has_variant = False
     for name, value in index.items():

@@ -8,6 +8,10 @@ from typing import Any
 from .arguments import is_count, is_number
 
 
+# Of a window, what it shares with the next one.
+OVERLAP_SHARE = 0.2
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     r"""
@@ -18,16 +22,29 @@ class ModelOptions:
     """
 
     default_audio_length_in_s: float = 10.0
-    max_audio_length_in_s: float = 300.0
+    max_audio_length_in_s: float = 3600.0
     fade_s: float = 0.0
     default_num_inference_steps: int = 2
     default_guidance_scale: float = 5.0
+    window_length_in_s: float | None = None
+    window_overlap_in_s: float | None = None
 
     def __post_init__(self):
-        for name in ("default_audio_length_in_s", "max_audio_length_in_s"):
+        if self.window_length_in_s is None and is_number(self.default_audio_length_in_s):
+            # The published model's length, or a longer one that is asked for where nothing is said.
+            object.__setattr__(self, "window_length_in_s", max(10.0, self.default_audio_length_in_s))
+        if self.window_overlap_in_s is None and is_number(self.window_length_in_s):
+            object.__setattr__(self, "window_overlap_in_s", OVERLAP_SHARE * self.window_length_in_s)
+        names = "default_audio_length_in_s", "max_audio_length_in_s", "window_length_in_s", "window_overlap_in_s"
+        for name in names:
             value = getattr(self, name)
             if not is_number(value) or not 0 < value < math.inf:
                 raise ValueError(f"Expected `{name}` to be a finite number above 0, got {value!r}.")
+        if 2 * self.window_overlap_in_s > self.window_length_in_s:
+            raise ValueError(
+                f"Expected `window_overlap_in_s` to be at most half of window_length_in_s={self.window_length_in_s}, "
+                f"got {self.window_overlap_in_s!r}."
+            )
         if not is_number(self.fade_s) or not 0 <= self.fade_s < math.inf:
             raise ValueError(f"Expected `fade_s` to be a finite number from 0, got {self.fade_s!r}.")
         if not is_count(self.default_num_inference_steps):

@@ -1,30 +1,24 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Text to sound with a latent consistency model, or with the teacher that one is distilled from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
-from diffusers.callbacks import MultiPipelineCallbacks, PipelineCallback
 from diffusers.pipelines.pipeline_utils import AudioPipelineOutput
+from diffusers.utils.torch_utils import randn_tensor
 
-from .arguments import (
-    SoundLength,
-    check_attention_kwargs,
-    check_callback_tensors,
-    check_generator,
-    check_guidance,
-    check_latents,
-    check_num_waveforms,
-    check_output_type,
-    read_changes,
-)
-from .base import AudioLCMPipelineBase
-from .finite import check_finite
-from .in_use import one_call_at_a_time
-from .prompts import PromptText
-from .schedules import check_eta, check_steps, scale_model_input, set_timesteps, step_arguments
-from .stages import Conditions, predict
+from ..schedulers.scheduling_lcm_audio import LCMAudioScheduler
+from .arguments import check_flag, check_latents
+from .base import AudioLCMPipelineBase, Call
+from .finite import check_finite, warn_of_silence
+from .in_use import in_use, one_call_at_a_time
+from .schedules import check_steps, set_timesteps
+from .stages import Conditions
+from .streaming import LatentFront
+from .windows import read_frames
 
 
 class AudioLCMPipeline(AudioLCMPipelineBase):
@@ -73,9 +67,8 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             Turns log-mel spectrograms into waveforms. The last has nothing to learn.
         default_audio_length_in_s (`float`, defaults to 10.0):
             Seconds of sound made where a call names no length; the length that the model was trained on.
-        max_audio_length_in_s (`float`, defaults to 300.0):
-            Longest sound that a call may ask for, in seconds. The positions of a [`ConcatTransformer1DModel`], and
-            those that a [`LLaMATransformer1DModel`] has learned, limit it further.
+        max_audio_length_in_s (`float`, defaults to 3600.0):
+            Longest sound that a call may ask for, in seconds.
         fade_s (`float`, defaults to 0.0):
             Seconds in which a sound rises from silence at its beginning and falls to it at its end, along half a
             Hann window, at most half of the sound each. A sound that is cut out of one that goes on would click. Of
@@ -84,6 +77,12 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             Denoising steps where a call names none; those that the model was made for.
         default_guidance_scale (`float`, defaults to 5.0):
             Guidance scale where a call names none.
+        window_length_in_s (`float`, *optional*):
+            Most seconds that the transformer sees at once: what it was trained on. Longer sounds are denoised in
+            windows of this length (see `pipelines/windows.py`), and made piece by piece, so that memory does not grow
+            with them. By default 10, or `default_audio_length_in_s` where that is more.
+        window_overlap_in_s (`float`, *optional*):
+            Seconds that neighbouring windows share, and the ends of loops; at most half a window, by default a fifth.
 
     Any text stream may be `None`; all text parts may be where calls pass `prompt_embeds`.
     """
@@ -93,7 +92,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         prompt: str | list[str] | None = None,
         audio_length_in_s: float | None = None,
         num_inference_steps: int | None = None,
-        guidance_scale: float | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
         original_inference_steps: int | None = None,
         timesteps: Sequence[float] | None = None,
         negative_prompt: str | list[str] | None = None,
@@ -109,24 +108,19 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         attention_kwargs: dict[str, Any] | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
         output_type: str = "np",
-    ) -> tuple[PromptText, SoundLength]:
+        loop: bool = False,
+    ) -> Call:
         r"""
         Refuse, before any model runs, what [`~AudioLCMPipeline.__call__`] cannot do. Arguments as there.
 
         Returns:
-            `tuple[PromptText, SoundLength]`: The text and the length, read.
+            [`~pipelines.base.Call`]: Text and length, read.
 
         Raises:
             ValueError: Quoting the value that does not fit and saying what does.
         """
         num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
-        check_output_type(self, output_type)
-        check_guidance(self.is_student, guidance_scale, negative_prompt, negative_prompt_embeds)
-        check_num_waveforms(num_waveforms_per_prompt)
-        check_attention_kwargs(attention_kwargs)
-        check_callback_tensors(callback_on_step_end_tensor_inputs, self._callback_tensor_inputs)
-        check_eta(self.scheduler, eta)
-        text, limits = self._read_prompts(
+        text, limits = self._check_call(
             prompt=prompt,
             events=events,
             negative_prompt=negative_prompt,
@@ -135,13 +129,19 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             prompt_attention_mask=prompt_attention_mask,
             negative_prompt_attention_mask=negative_prompt_attention_mask,
             guidance_scale=guidance_scale,
+            num_waveforms_per_prompt=num_waveforms_per_prompt,
+            eta=eta,
+            attention_kwargs=attention_kwargs,
+            callback_on_step_end_tensor_inputs=callback_on_step_end_tensor_inputs,
+            output_type=output_type,
+            generator=generator,
         )
         check_steps(self.scheduler, num_inference_steps, original_inference_steps, timesteps)
         length = limits.read(audio_length_in_s, latents)
         num_waveforms = text.num_prompts * num_waveforms_per_prompt
         check_latents(latents, (num_waveforms, self.transformer.config.in_channels, length.num_latent_frames))
-        check_generator(generator, text.num_prompts, num_waveforms_per_prompt)
-        return text, length
+        check_flag("loop", loop)
+        return Call(text, length, limits.windows(length, loop), limits.window_frames)
 
     @torch.no_grad()
     @one_call_at_a_time
@@ -150,7 +150,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         prompt: str | list[str] | None = None,
         audio_length_in_s: float | None = None,
         num_inference_steps: int | None = None,
-        guidance_scale: float | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
         original_inference_steps: int | None = None,
         timesteps: Sequence[float] | None = None,
         negative_prompt: str | list[str] | None = None,
@@ -168,6 +168,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
         output_type: str = "np",
         return_dict: bool = True,
+        loop: bool = False,
     ) -> AudioPipelineOutput | tuple:
         r"""
         Make sound.
@@ -183,9 +184,9 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 Denoising steps, from 1 to the original steps. A student needs 1 to 4; a teacher 20 and more. With a
                 scheduler of second order (Heun, KDPM2) the network runs twice a step, and each run counts as one for
                 `num_timesteps`, callbacks and the progress bar.
-            guidance_scale (`float`, defaults to `config.default_guidance_scale`):
-                How strongly the sound follows the prompt; `w + 1` of the paper. At 1 and below, a teacher is not
-                guided, which is what a teacher with an LCM-LoRA wants.
+            guidance_scale (`float` or `list[float]`, defaults to `config.default_guidance_scale`):
+                How strongly the sound follows the prompt, one number or one a prompt; `w + 1` of the paper. At 1 and
+                below, a teacher is not guided, which is what a teacher with an LCM-LoRA wants.
             original_inference_steps (`int`, *optional*):
                 Number of solver steps that the student was distilled on, from which `num_inference_steps` are picked.
                 By default the scheduler's. Only for schedulers that know it.
@@ -231,6 +232,9 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 `scaling_factor`.
             return_dict (`bool`, defaults to `True`):
                 Whether to return an [`~diffusers.AudioPipelineOutput`] instead of a tuple.
+            loop (`bool`, defaults to `False`):
+                Whether the sound's end is to meet its beginning, so that it can be played over and over. Such a sound
+                is not faded, and lasts at least `config.window_overlap_in_s`.
 
         Returns:
             [`~diffusers.AudioPipelineOutput`] or `tuple`: `audios`, as `output_type` says.
@@ -252,12 +256,11 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         (80000,)
         ```
         """
-        if isinstance(callback_on_step_end, (PipelineCallback, MultiPipelineCallbacks)):
-            callback_on_step_end_tensor_inputs = callback_on_step_end.tensor_inputs
-        if isinstance(generator, tuple):
-            generator = list(generator)
+        generator, callback_on_step_end_tensor_inputs = self._read_callbacks(
+            generator, callback_on_step_end, callback_on_step_end_tensor_inputs
+        )
         num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
-        text, length = self.check_inputs(
+        call = self.check_inputs(
             prompt=prompt,
             audio_length_in_s=audio_length_in_s,
             num_inference_steps=num_inference_steps,
@@ -277,66 +280,211 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             attention_kwargs=attention_kwargs,
             callback_on_step_end_tensor_inputs=callback_on_step_end_tensor_inputs,
             output_type=output_type,
+            loop=loop,
         )
-        self._guidance_scale = guidance_scale
-        self._attention_kwargs = attention_kwargs
-        self._interrupt = False
-        device = self._execution_device
-        dtype = self.transformer.dtype
-        # Steps are taken in float32 at least: half precision would draw other noise, and round from step to step.
-        step_dtype = torch.promote_types(dtype, torch.float32)
-
-        # Before any model runs, because schedulers refuse timesteps for reasons of their own; and before the noise,
-        # because some know its scale only afterwards.
-        timesteps = set_timesteps(self.scheduler, num_inference_steps, original_inference_steps, timesteps, device)
-        self._num_timesteps = len(timesteps)
-        embeds = text.encode(self._text_streams, num_waveforms_per_prompt, device)
-        # Not where training encodes, too: to look at values waits for the device.
-        for encoded in embeds:
-            if encoded is not None:
-                check_finite(encoded, "The text encoders gave embeddings that are expected")
-        masks = [
-            None if mask is None else mask.to(device).repeat_interleave(num_waveforms_per_prompt, dim=0)
-            for mask in (prompt_attention_mask, negative_prompt_attention_mask)
-        ]
-        conditions = Conditions(*(None if states is None else states.to(dtype) for states in embeds), *masks)
-        latents = self.prepare_latents(
-            batch_size=text.num_prompts * num_waveforms_per_prompt,
-            num_channels=self.transformer.config.in_channels,
-            num_frames=length.num_latent_frames,
-            dtype=step_dtype,
-            device=device,
+        timesteps, conditions, latents = self._start(
+            call,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            original_inference_steps=original_inference_steps,
+            timesteps=timesteps,
+            num_waveforms_per_prompt=num_waveforms_per_prompt,
             generator=generator,
             latents=latents,
+            prompt_attention_mask=prompt_attention_mask,
+            negative_prompt_attention_mask=negative_prompt_attention_mask,
+            attention_kwargs=attention_kwargs,
         )
-        step_kwargs = step_arguments(self.scheduler, generator, eta)
-
-        with self.progress_bar(total=len(timesteps)) as progress_bar:
-            for index, timestep in enumerate(timesteps):
-                if self.interrupt:
-                    continue
-                self._current_timestep = timestep
-                prediction = predict(
-                    self.transformer,
-                    scale_model_input(self.scheduler, latents, timestep).to(dtype),
-                    timestep,
-                    conditions,
-                    self.guidance_scale,
-                    self.attention_kwargs,
-                )
-                latents = self.scheduler.step(prediction, timestep, latents, **step_kwargs)[0].to(step_dtype)
-                if callback_on_step_end is not None:
-                    tensors = {"latents": latents, **conditions.embeds}
-                    given = {name: tensors[name] for name in callback_on_step_end_tensor_inputs or ("latents",)}
-                    latents, conditions = read_changes(
-                        callback_on_step_end(self, index, timestep, given), latents, conditions
-                    )
-                progress_bar.update()
-        self._current_timestep = None
-
-        audio = self._output(latents, length, output_type)
+        latents = self._denoise(
+            latents,
+            timesteps,
+            conditions,
+            call.windows,
+            generator,
+            eta,
+            callback_on_step_end,
+            callback_on_step_end_tensor_inputs,
+        )
+        audio = self._output(latents, call.length, output_type, call.is_whole, loop)
         self.maybe_free_model_hooks()
 
         if not return_dict:
             return (audio,)
         return AudioPipelineOutput(audios=audio)
+
+    def _start(
+        self,
+        call: Call,
+        num_inference_steps: int,
+        guidance_scale: float | Sequence[float],
+        original_inference_steps: int | None,
+        timesteps: Sequence[float] | None,
+        num_waveforms_per_prompt: int,
+        generator: torch.Generator | list[torch.Generator] | None,
+        latents: torch.Tensor | None,
+        prompt_attention_mask: torch.Tensor | None,
+        negative_prompt_attention_mask: torch.Tensor | None,
+        attention_kwargs: dict[str, Any] | None,
+    ) -> tuple[torch.Tensor, Conditions, torch.Tensor]:
+        """Timesteps, what the transformer is told, and the noise to begin with."""
+        device = self._execution_device
+        # Before any model runs, because schedulers refuse timesteps for reasons of their own; and before the noise,
+        # because some know its scale only afterwards.
+        timesteps = set_timesteps(self.scheduler, num_inference_steps, original_inference_steps, timesteps, device)
+        self._begin(guidance_scale, attention_kwargs, timesteps)
+        conditions = self._encode_conditions(
+            call.text, num_waveforms_per_prompt, (prompt_attention_mask, negative_prompt_attention_mask)
+        )
+        latents = self.prepare_latents(
+            batch_size=call.text.num_prompts * num_waveforms_per_prompt,
+            num_channels=self.transformer.config.in_channels,
+            num_frames=call.length.num_latent_frames,
+            dtype=self._step_dtype,
+            device=device,
+            generator=generator,
+            latents=latents,
+            window_frames=call.steady_frames,
+        )
+        return timesteps, conditions, latents
+
+    def stream(
+        self,
+        prompt: str | list[str] | None = None,
+        audio_length_in_s: float | None = None,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | Sequence[float] | None = None,
+        original_inference_steps: int | None = None,
+        timesteps: Sequence[float] | None = None,
+        negative_prompt: str | list[str] | None = None,
+        num_waveforms_per_prompt: int = 1,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: torch.Tensor | None = None,
+        prompt_embeds: torch.Tensor | None = None,
+        negative_prompt_embeds: torch.Tensor | None = None,
+        prompt_attention_mask: torch.Tensor | None = None,
+        negative_prompt_attention_mask: torch.Tensor | None = None,
+        events: Sequence | None = None,
+        eta: float | None = None,
+        attention_kwargs: dict[str, Any] | None = None,
+        output_type: str = "np",
+        loop: bool = False,
+    ) -> Iterator[np.ndarray | torch.Tensor]:
+        r"""
+        Make sound piece by piece: one behind the other, the pieces are what the same call of the pipeline returns.
+
+        With [`LCMAudioScheduler`], the first piece of a long sound is there before the rest of it is begun. Other
+        schedulers keep what they know of all of a sound from step to step: with them, and in loops, all is denoised
+        first, and the waveform is made piece by piece. A sound of at most `config.window_length_in_s` is one piece.
+
+        The pipeline is busy until the last piece was taken, or the iterator is closed.
+
+        Args:
+            prompt, audio_length_in_s, num_inference_steps, guidance_scale, original_inference_steps, timesteps:
+                See [`~AudioLCMPipeline.__call__`].
+            negative_prompt, num_waveforms_per_prompt, generator, latents, prompt_embeds, negative_prompt_embeds:
+                See [`~AudioLCMPipeline.__call__`].
+            prompt_attention_mask, negative_prompt_attention_mask, events, eta, attention_kwargs, loop:
+                See [`~AudioLCMPipeline.__call__`].
+            output_type (`str`, defaults to `"np"`): `"np"` or `"pt"`.
+
+        Returns:
+            `Iterator[np.ndarray]` or `Iterator[torch.Tensor]`: Pieces of shape `(num_waveforms, samples)`.
+
+        Raises:
+            ValueError: At once, if an argument does not fit.
+            RuntimeError: With the first piece, if another call is going on.
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from audiolcm_diffusers import MINI_CHECKPOINT, AudioLCMPipeline
+
+        >>> pipe = AudioLCMPipeline.from_pretrained(MINI_CHECKPOINT)
+        >>> pieces = pipe.stream("rain falling", audio_length_in_s=12.0, generator=torch.manual_seed(0))
+        >>> sum(piece.shape[-1] for piece in pieces)
+        192000
+        ```
+        """
+        if output_type not in ("np", "pt"):
+            raise ValueError(f"Expected `output_type` of a stream to be 'np' or 'pt', got {output_type!r}.")
+        generator, _ = self._read_callbacks(generator, None, None)
+        num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
+        arguments = {
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+            "original_inference_steps": original_inference_steps,
+            "timesteps": timesteps,
+            "num_waveforms_per_prompt": num_waveforms_per_prompt,
+            "generator": generator,
+            "latents": latents,
+            "prompt_attention_mask": prompt_attention_mask,
+            "negative_prompt_attention_mask": negative_prompt_attention_mask,
+            "eta": eta,
+            "attention_kwargs": attention_kwargs,
+            "loop": loop,
+        }
+        call = self.check_inputs(
+            prompt=prompt,
+            audio_length_in_s=audio_length_in_s,
+            negative_prompt=negative_prompt,
+            prompt_embeds=prompt_embeds,
+            negative_prompt_embeds=negative_prompt_embeds,
+            events=events,
+            output_type=output_type,
+            **arguments,
+        )
+        return self._stream(call, output_type, **arguments)
+
+    def _stream(self, call: Call, output_type: str, loop: bool, **arguments: Any) -> Iterator:
+        with in_use(self):
+            # Not around the yields: whoever takes the pieces may want gradients in between.
+            with torch.no_grad():
+                read = self._front(call, loop, **arguments)
+            pieces = self._pieces(read, call.length, call.is_whole, loop)
+            peak = torch.zeros(())
+            while True:
+                with torch.no_grad():
+                    piece = next(pieces, None)
+                if piece is None:
+                    break
+                peak = torch.maximum(peak, piece.abs().amax(dim=-1).cpu())
+                yield piece.cpu().numpy() if output_type == "np" else piece
+            warn_of_silence(peak[:, None])
+            self.maybe_free_model_hooks()
+
+    def _front(
+        self, call: Call, loop: bool, generator: Any, eta: float | None, **arguments: Any
+    ) -> Callable[[int, int], torch.Tensor]:
+        """A function that gives clean latents from a frame to before another, which makes them as it is asked."""
+        timesteps, conditions, latents = self._start(call, generator=generator, **arguments)
+        scheduler = self.scheduler
+        is_elementwise = isinstance(scheduler, LCMAudioScheduler) and not scheduler.config.thresholding
+        if loop or not is_elementwise:
+            latents = self._denoise(latents, timesteps, conditions, call.windows, generator, eta, None, None)
+            check_finite(latents, "The transformer's steps gave latents that are expected")
+            return partial(read_frames, latents)
+        # Drawn in the order in which steps would draw it.
+        has_noise = (scheduler.config.eta if eta is None else eta) > 0
+        noises = [
+            randn_tensor(latents.shape, generator=generator, device=latents.device, dtype=torch.float32)
+            if has_noise
+            else None
+            for _ in timesteps[1:]
+        ]
+
+        def predict_window(part: torch.Tensor, index: int, number: int) -> torch.Tensor:
+            self._current_timestep = timesteps[index]
+            windows = call.windows[index % 2]
+            return self._predict_window(part, timesteps[index], conditions, index, number, len(windows))
+
+        def step(prediction: torch.Tensor, index: int, latents: torch.Tensor, frames: slice) -> torch.Tensor:
+            noise = noises[index][..., frames] if index < len(noises) and has_noise else None
+            latents = scheduler.step(
+                prediction, timesteps[index], latents, variance_noise=noise, eta=eta, return_dict=False
+            )[0]
+            check_finite(latents, "The transformer's steps gave latents that are expected")
+            return latents.to(self._step_dtype)
+
+        windows = [call.windows[index % 2] for index in range(len(timesteps))]
+        return LatentFront(latents, windows, predict_window, step).read

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from diffusers import SchedulerMixin
 
-from ..paths import NoisePath, shift_time
+from ..paths import NoisePath, add_noise, shift_time
 from .arguments import is_count, is_number
 
 
@@ -209,9 +209,13 @@ def set_timesteps(
     original_inference_steps: int | None,
     timesteps: Sequence[float] | None,
     device: torch.device,
+    strength: float = 1.0,
 ) -> torch.Tensor:
     r"""
     Begin a run of the scheduler, with steps that [`check_steps`] has passed.
+
+    Args:
+        strength (`float`, defaults to 1.0): Of a run that begins part-way, see [`check_strength`].
 
     Returns:
         `torch.Tensor` of shape `(num_timesteps,)`: What the network is told, once for each time that it runs: those of
@@ -234,15 +238,94 @@ def set_timesteps(
         kwargs["sigmas"] = shift_time(np.array(values) / len(path), 1 / path.shift)
     else:
         kwargs["timesteps"] = values
+    num_steps = num_inference_steps if values is None else len(values)
+    first = 0
+    if values is None and strength < 1 and _accepts(scheduler.set_timesteps, "strength"):
+        # It counts in whole steps of the distillation, of which at least one is left.
+        kwargs["strength"] = min(1.0, max(strength, 1.5 / _num_original_steps(scheduler, original_inference_steps)))
+    elif strength < 1:
+        # Those of second order have two timesteps a step, but for the last one.
+        first = (num_steps - int(num_steps * strength)) * scheduler.order
     scheduler.set_timesteps(device=device, **kwargs)
     if hasattr(scheduler, "set_begin_index"):
         # Otherwise they look for the first timestep, and begin with the second step where rounding made two alike.
-        scheduler.set_begin_index(0)
+        scheduler.set_begin_index(first)
     if values is not None:
         _check_given(scheduler, path, values)
     if path.is_straight:
         _check_times(scheduler, len(path))
-    return scheduler.timesteps
+    return scheduler.timesteps[first:]
+
+
+def check_strength(
+    scheduler: SchedulerMixin,
+    strength: float,
+    num_inference_steps: int,
+    original_inference_steps: int | None,
+    timesteps: Sequence[float] | None,
+) -> None:
+    r"""
+    Refuse a strength that is none, or that does not leave the steps which a call asks for.
+
+    A consistency scheduler spreads its steps over the lowest `strength` of the distillation's timesteps, of which at
+    least one is left. Others, and given timesteps, leave out the first ones, so that `int(num_inference_steps *
+    strength)` are left. Other arguments as in [`~AudioLCMPipeline.__call__`].
+
+    Raises:
+        ValueError: Quoting the value and saying what is accepted.
+    """
+    if not is_number(strength) or not 0 < strength <= 1:
+        raise ValueError(f"Expected `strength` to be above 0 and at most 1, got {strength!r}.")
+    if strength < 1 and scheduler.config.get("skip_prk_steps") is False:
+        raise ValueError(
+            f"{type(scheduler).__name__} begins with Runge-Kutta steps, which cannot be left out: give it "
+            f"skip_prk_steps=True for strength={strength}."
+        )
+    most = most_steps(scheduler, strength, original_inference_steps)
+    num_steps, what = num_inference_steps, f"num_inference_steps={num_inference_steps}"
+    if timesteps is not None:
+        num_steps = len(_listed(timesteps))
+        what = f"{num_steps} timesteps"
+    if (timesteps is not None or most is None) and num_steps * strength < 1:
+        raise ValueError(
+            f"Expected a `strength` of at least {1 / num_steps:g}, which leaves one step of {what}, got {strength!r}."
+        )
+    if timesteps is None and most is not None and num_inference_steps > most:
+        raise ValueError(
+            f"Expected at most {most} `num_inference_steps`, which strength={strength} leaves of the "
+            f"{_num_original_steps(scheduler, original_inference_steps)} original steps, got {num_inference_steps}."
+        )
+
+
+def most_steps(scheduler: SchedulerMixin, strength: float, original_inference_steps: int | None) -> int | None:
+    r"""`int`, *optional*: Steps that a strength leaves to a scheduler which spreads them; `None` to others."""
+    if not _accepts(scheduler.set_timesteps, "strength"):
+        return None
+    return max(1, int(_num_original_steps(scheduler, original_inference_steps) * strength))
+
+
+def noised(
+    scheduler: SchedulerMixin, latents: torch.Tensor, noise: torch.Tensor, timestep: torch.Tensor
+) -> torch.Tensor:
+    r"""
+    Clean latents with the noise that a run has at one of its timesteps, at the scheduler's scale.
+
+    Args:
+        scheduler (`SchedulerMixin`): In a run, about to take the step from `timestep`.
+        latents (`torch.Tensor` of shape `(batch_size, ...)`): Clean.
+        noise (`torch.Tensor` of the same shape): Of variance 1.
+        timestep (`torch.Tensor` without dimensions): An element of the run's timesteps.
+
+    Returns:
+        `torch.Tensor` of the shape of `latents`.
+    """
+    sigmas = getattr(scheduler, "sigmas", None)
+    if NoisePath.from_scheduler(scheduler).is_straight and sigmas is not None:
+        # Some of those that walk both paths add noise as on the other one.
+        index = scheduler.step_index if scheduler.step_index is not None else scheduler.begin_index
+        tau = sigmas[index].to(latents)
+        return add_noise(latents, noise, 1 - tau, tau)
+    return scheduler.add_noise(latents, noise, timestep.reshape(1).expand(len(latents)))
 
 
 def _are_alike(timesteps: torch.Tensor, others: torch.Tensor) -> bool:

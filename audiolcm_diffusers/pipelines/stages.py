@@ -2,6 +2,7 @@
 """Stages of making sound that pipelines share: functions of networks and tensors, which know nothing of a call."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,8 +58,9 @@ def predict(
     latents: torch.Tensor,
     timestep: torch.Tensor,
     conditions: Conditions,
-    guidance_scale: float,
+    guidance_scale: float | torch.Tensor,
     attention_kwargs: dict[str, Any] | None = None,
+    part: str = "",
 ) -> torch.Tensor:
     r"""
     Run a transformer once, guided in the way that it knows.
@@ -72,8 +74,10 @@ def predict(
             At the scale and in the precision of its input.
         timestep (`torch.Tensor` without dimensions): Of all rows.
         conditions ([`Conditions`]): What it is told.
-        guidance_scale (`float`): `w + 1`.
+        guidance_scale (`float` or `torch.Tensor` of shape `(batch_size,)`):
+            `w + 1`. Rows of a transformer without a guidance embedding whose scale is 1 or less are not guided.
         attention_kwargs (`dict`, *optional*): For the attention processors.
+        part (`str`, defaults to `""`): Which part of a sound this is, so that caches tell them apart.
 
     Returns:
         `torch.Tensor` of the shape of `latents`: What the network predicts, at least float32, in which guidance and
@@ -82,14 +86,13 @@ def predict(
     Raises:
         ValueError: If it is to be guided and there are no negative prompts.
     """
-    w = guidance_scale - 1
+    # Rounded once: students are told w with the bits that they were trained with.
+    w = (torch.as_tensor(guidance_scale, dtype=torch.float64, device="cpu") - 1).float().to(latents.device)
     embedding_dim = transformer.config.time_cond_proj_dim
     timestep_cond = None
     if embedding_dim is not None:
-        timestep_cond = guidance_embedding(
-            torch.full((latents.shape[0],), w, device=latents.device), embedding_dim=embedding_dim
-        )
-    in_one_batch = embedding_dim is None and guidance_scale > 1
+        timestep_cond = guidance_embedding(w.expand(latents.shape[0]), embedding_dim=embedding_dim)
+    in_one_batch = embedding_dim is None and is_guided(guidance_scale)
     embeds, mask = conditions.prompt_embeds, conditions.prompt_attention_mask
     if in_one_batch:
         if conditions.negative_prompt_embeds is None:
@@ -100,7 +103,7 @@ def predict(
         latents = torch.cat([latents, latents])
         embeds, mask = conditions.of_both()
 
-    with transformer.cache_context("cond_uncond" if in_one_batch else "cond"):
+    with transformer.cache_context(("cond_uncond" if in_one_batch else "cond") + part):
         prediction = transformer(
             hidden_states=latents,
             timestep=timestep.expand(latents.shape[0]),
@@ -114,7 +117,12 @@ def predict(
     if not in_one_batch:
         return prediction
     uncond, cond = prediction.chunk(2)
-    return guide(cond, uncond, w)
+    return guide(cond, uncond, w.clamp(min=0.0))
+
+
+def is_guided(guidance_scale: float | torch.Tensor) -> bool:
+    r"""Whether a scale, or any of several, asks for classifier-free guidance: those above 1."""
+    return bool((torch.as_tensor(guidance_scale) > 1).any())
 
 
 def decode_latents(vae: torch.nn.Module, latents: torch.Tensor, num_mel_frames: int) -> torch.Tensor:
@@ -147,7 +155,35 @@ def fade_ends(waveforms: torch.Tensor, num_samples: int) -> torch.Tensor:
     num_samples = min(num_samples, waveforms.shape[-1] // 2)
     if num_samples == 0:
         return waveforms
-    # Sample n is raised to sin^2(pi n / 2N), counted from the nearer end: the first and the last are silent.
     samples = torch.arange(waveforms.shape[-1], device=waveforms.device)
-    from_end = torch.minimum(samples, samples.flip(0)).clamp(max=num_samples)
-    return waveforms * torch.sin(from_end.to(torch.float32) * (math.pi / (2 * num_samples))) ** 2
+    return waveforms * _rise(torch.minimum(samples, samples.flip(0)), num_samples)
+
+
+def _rise(distance: torch.Tensor, num_samples: int) -> torch.Tensor:
+    # Sample n is raised to sin^2(pi n / 2N), counted from an end: the first and the last are silent.
+    return torch.sin(distance.clamp(max=num_samples).to(torch.float32) * (math.pi / (2 * num_samples))) ** 2
+
+
+def fade_gains(length: int, at_begin: int, at_end: int) -> Callable[[int, int], torch.Tensor] | None:
+    r"""
+    What [`fade_ends`] multiplies with, of a part of a sound, and of fades that differ.
+
+    Args:
+        length (`int`): Samples of the sound.
+        at_begin, at_end (`int`): Samples that are faded there, at most half of the sound each.
+
+    Returns:
+        `Callable[[int, int], torch.Tensor]`: Gains from a sample to before another; `None` where nothing is faded.
+    """
+    at_begin, at_end = min(at_begin, length // 2), min(at_end, length // 2)
+    if not at_begin and not at_end:
+        return None
+
+    def gains(start: int, stop: int) -> torch.Tensor:
+        samples = torch.arange(start, stop)
+        made = torch.ones(stop - start)
+        if at_begin:
+            made = made * _rise(samples, at_begin)
+        return made * _rise(length - 1 - samples, at_end) if at_end else made
+
+    return gains

@@ -23,6 +23,8 @@ def python(code: str) -> str:
 def test_class_names_are_frozen():
     """Saved models name their classes: a name that is gone or changed breaks every one of them."""
     assert set(audiolcm_diffusers.PUBLIC_CLASSES) == {
+        "AudioLCMAudio2AudioPipeline",
+        "AudioLCMInpaintPipeline",
         "AudioLCMPipeline",
         "AutoencoderKLMel1D",
         "BigVGANVocoder",

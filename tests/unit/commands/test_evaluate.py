@@ -319,7 +319,7 @@ def test_what_the_model_cannot_do_is_refused(refuse, dataset, classifier, model,
     words = ["--dataset", dataset, "--classifier", classifier, "--output", str(tmp_path / "out"), "--metrics", "kl"]
     assert "'./nowhere'" in refuse(*words, "--model", "./nowhere")
     assert "got 51" in refuse(*words, "--model", model, "--steps", "2", "51")
-    assert "at most 300 s" in refuse(*words, "--model", model, "--duration", "301")
+    assert "at most 3600 s" in refuse(*words, "--model", model, "--duration", "3601")
 
 
 def test_folders_with_results_are_left_alone(refuse, dataset, classifier, tmp_path):

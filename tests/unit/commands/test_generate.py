@@ -264,7 +264,7 @@ def test_folder_that_refuses_new_files_is_refused_before_the_sound_is_made(refus
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--duration", "301"], "at most 300 s"),
+        (["--duration", "3601"], "at most 3600 s"),
         (["--num-inference-steps", "51"], "got 51"),
         (["--negative-prompt", "wind"], "negative prompt"),
     ],

@@ -192,7 +192,7 @@ def refuse(words, tmp_path, capsys):
         (["--durations", "1", "0.1"], "--durations of at least 0.11 s, got 0.1"),
         (["--durations", "1", "1"], "all different, got [1.0, 1.0]"),
         (["--durations", "long"], "'long'"),
-        (["--durations", "1", "301"], "at most 300 s"),
+        (["--durations", "1", "3601"], "at most 3600 s"),
         (["--steps", "51"], "got 51"),
         (["--teacher-steps", "9"], "--teacher-steps belongs to --teacher"),
         (["--model", "./nowhere"], "'./nowhere'"),

@@ -87,7 +87,7 @@ def test_what_makes_no_sense_is_refused(pipe, tones, classifier, monkeypatch):
         inspect(pipe, clips, classifier, paraphrases={"a dog": ["a puppy"]})
     with pytest.raises(ValueError, match="Expected `paraphrases` .* got \"a hiss\" for 'noise'"):
         inspect(pipe, clips, classifier, paraphrases={"noise": "a hiss"})
-    with pytest.raises(ValueError, match="at most 300 s"):
-        inspect(pipe, clips, classifier, durations=[301.0])
+    with pytest.raises(ValueError, match="at most 3600 s"):
+        inspect(pipe, clips, classifier, durations=[3601.0])
     with pytest.raises(TypeError, match="steps"):
         inspect(pipe, clips, classifier, steps=2)

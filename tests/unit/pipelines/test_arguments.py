@@ -7,6 +7,7 @@ from audiolcm_diffusers.pipelines.arguments import LengthLimits, SoundLength, ma
 
 def limits(**changes):
     defaults = {"sampling_rate": 1000, "hop_length": 10, "latent_hop": 2, "default_s": 5.0, "max_s": 60.0}
+    defaults |= {"window_s": 10.0, "overlap_s": 2.0}
     return LengthLimits(**{**defaults, **changes})
 
 
@@ -32,10 +33,28 @@ class TestLength:
         assert limits(max_latent_frames=100).read(None) == SoundLength(2000, 200, 100)
         assert limits(max_s=1.5).read(None).num_samples == 1500
 
-    @pytest.mark.parametrize("limit", [{"max_latent_frames": 100}, {"max_s": 2.0}])
-    def test_more_than_the_model_can_is_refused(self, limit):
+    def test_more_than_the_model_can_is_refused(self):
         with pytest.raises(ValueError, match="at most 2 s, the limit of this model, got 2.001 s"):
-            limits(**limit).read(2.001)
+            limits(max_s=2.0).read(2.001)
+
+    def test_what_the_transformer_sees_at_once(self):
+        """20 samples a latent frame at 1 kHz: 10 s are 500 frames, 2 s are 100."""
+        assert (limits().window_frames, limits().overlap_frames) == (500, 100)
+        few = limits(max_latent_frames=120)
+        assert (few.window_frames, few.overlap_frames) == (120, 60)
+        even, odd = limits().windows(limits().read(10))
+        assert len(even) == len(odd) == 1
+        even, odd = limits().windows(limits().read(10.02))
+        assert (len(even), len(odd)) == (2, 3)
+        # 19.98 s are 999 frames, 9 more than two windows of 500 that share 100 show.
+        assert len(limits().windows(limits().read(19.98))[0]) == 3
+
+    def test_loops_are_as_long_as_the_overlap(self):
+        length = limits().read(1.98)
+        assert len(limits().windows(length)[0]) == 1
+        with pytest.raises(ValueError, match=r"a loop of at least 2 s, .* \(`window_overlap_in_s`\), got 1.98 s"):
+            limits().windows(length, is_loop=True)
+        assert len(limits().windows(limits().read(2.0), is_loop=True)[0]) == 1
 
 
 def test_positions_are_shared_with_the_timestep_and_the_text_or_for_frames_alone():

@@ -13,6 +13,8 @@ OPTIONS = {
     "fade_s": 0.01,
     "default_num_inference_steps": 3,
     "default_guidance_scale": 2.5,
+    "window_length_in_s": 1.0,
+    "window_overlap_in_s": 0.3,
 }
 
 
@@ -38,6 +40,8 @@ def test_a_pipeline_of_the_parts_of_another_has_its_options(make_components, mak
     [
         ("default_audio_length_in_s", 0, "a finite number above 0, got 0"),
         ("max_audio_length_in_s", math.inf, "a finite number above 0, got inf"),
+        ("window_length_in_s", 0, "a finite number above 0, got 0"),
+        ("window_overlap_in_s", 6.0, r"at most half of window_length_in_s=10.0, got 6\.0"),
         ("fade_s", -0.1, "a finite number from 0, got -0.1"),
         ("default_num_inference_steps", 2.0, "a whole number from 1, got 2.0"),
         ("default_guidance_scale", math.nan, "a finite number, got nan"),
