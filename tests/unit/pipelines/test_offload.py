@@ -5,6 +5,7 @@ import pytest
 import torch
 from accelerate import cpu_offload
 
+import audiolcm_diffusers
 from audiolcm_diffusers import GriffinLimVocoder
 
 
@@ -56,6 +57,36 @@ def test_every_stage_can_be_offloaded(offload, make_vocoder_of_kind, make_pipeli
     for _ in range(2):
         for output_type, values in expected.items():
             torch.testing.assert_close(call(output_type), values, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("offload", [model_offload, sequential_offload, leaf_offload, block_offload])
+@pytest.mark.parametrize("name", ["AudioLCMAudio2AudioPipeline", "AudioLCMInpaintPipeline"])
+def test_an_autoencoder_that_comes_first_can_be_offloaded(offload, name, make_pipeline):
+    pipe = getattr(audiolcm_diffusers, name).from_pipe(make_pipeline())
+    sound = 0.1 * torch.randn(4000, generator=torch.Generator().manual_seed(0))
+    options = {"extend_s": 0.1} if "Inpaint" in name else {"strength": 0.5}
+
+    def call():
+        return torch.as_tensor(pipe("rain", sound, generator=torch.Generator().manual_seed(0), **options)[0])
+
+    expected = call()
+    offload(pipe)
+    for _ in range(2):
+        torch.testing.assert_close(call(), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("offload", [model_offload, leaf_offload])
+def test_a_stream_can_be_offloaded(offload, make_pipeline):
+    pipe = make_pipeline(window_length_in_s=1.0)
+
+    def pieces():
+        made = pipe.stream("rain", 3.0, generator=torch.Generator().manual_seed(0), output_type="pt")
+        return torch.cat(list(made), dim=-1)
+
+    expected = pieces()
+    offload(pipe)
+    for _ in range(2):
+        torch.testing.assert_close(pieces(), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_offloaded_weights_lie_where_they_should(make_pipeline):
