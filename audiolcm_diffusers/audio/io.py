@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from ..files import replacing
+from .tags import append_info
 from .wholeness import is_mp3, missing_bytes
 
 
@@ -211,7 +212,7 @@ def resample(waveform, rate, sampling_rate, resampler="scipy"):
     return torch.from_numpy(resampled).contiguous()
 
 
-def write_audio(path, waveform, sampling_rate=16000):
+def write_audio(path, waveform, sampling_rate=16000, tags=None):
     r"""
     Write a mono waveform: 16-bit WAV or FLAC, or OGG Vorbis, by the suffix.
 
@@ -223,24 +224,50 @@ def write_audio(path, waveform, sampling_rate=16000):
         waveform (`torch.Tensor` or `numpy.ndarray` of shape `(samples,)`):
             Samples in `[-1, 1]`; what lies outside is clipped, as 16-bit files cannot hold it.
         sampling_rate (`int`, defaults to 16000): Samples per second.
+        tags ([`~audiolcm_diffusers.audio.tags.SoundTags`], *optional*): What the file says of itself.
 
     Raises:
         ValueError: If the suffix is unknown, or the waveform is empty, not one-dimensional, NaN or infinite.
+    """
+    check_audio_suffix(path)
+    waveform = torch.as_tensor(waveform).detach().to("cpu", torch.float32)
+    if waveform.ndim != 1 or waveform.numel() == 0:
+        raise ValueError(f"Expected a waveform of shape (samples,), got {tuple(waveform.shape)} for {str(path)!r}.")
+    write_pieces(path, [waveform], sampling_rate, tags)
+
+
+def write_pieces(path, pieces, sampling_rate=16000, tags=None):
+    r"""
+    Write a mono waveform whose pieces come one by one, as [`write_audio`] does.
+
+    Args:
+        path, sampling_rate, tags: As of [`write_audio`].
+        pieces (`Iterable[torch.Tensor]` of shape `(samples,)`): One behind the other, they are the sound.
+
+    Raises:
+        ValueError: If the suffix is unknown, or a piece is NaN or infinite; the file is not written then.
     """
     import soundfile
 
     path = Path(path)
     check_audio_suffix(path)
-    waveform = torch.as_tensor(waveform).detach().to("cpu", torch.float32)
-    if waveform.ndim != 1 or waveform.numel() == 0:
-        raise ValueError(f"Expected a waveform of shape (samples,), got {tuple(waveform.shape)} for {str(path)!r}.")
-    if not torch.isfinite(waveform).all():
-        raise ValueError(f"The waveform for {str(path)!r} holds NaN or infinite samples; nothing was written.")
     container, subtype = FORMATS[path.suffix.lower()]
+    texts = {} if tags is None else tags.texts
     with replacing(path) as temporary:
         # Its name as bytes, because soundfile takes no text that is not UTF-8.
-        name, samples = os.fsencode(temporary), waveform.clamp(-1.0, 1.0).numpy()
-        soundfile.write(name, samples, sampling_rate, subtype, format=container)
+        name = os.fsencode(temporary)
+        with soundfile.SoundFile(name, "w", sampling_rate, 1, subtype, format=container) as sound:
+            for tag, text in texts.items() if container != "WAV" else ():
+                setattr(sound, tag, text)
+            for piece in pieces:
+                piece = torch.as_tensor(piece).detach().to("cpu", torch.float32)
+                if not torch.isfinite(piece).all():
+                    raise ValueError(
+                        f"The waveform for {str(path)!r} holds NaN or infinite samples; nothing was written."
+                    )
+                sound.write(piece.clamp(-1.0, 1.0).numpy())
+        if texts and container == "WAV":
+            append_info(temporary, texts)
 
 
 def check_audio_suffix(path):

@@ -88,8 +88,19 @@ def _is_mp3(head):
     return head[:3] == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
 
 
-def _walk(file, length, place, order):
-    """The chunks of a file: names, places of their content, and lengths."""
+def chunks_of(file, length, place, order="little"):
+    r"""
+    The chunks of a file.
+
+    Args:
+        file (binary file): Open.
+        length (`int`): Where they end.
+        place (`int`): Where the first one begins.
+        order (`str`, defaults to `"little"`): How whole numbers are written, or `"big"`.
+
+    Yields:
+        `tuple[bytes, int, int]`: Name, place of its content, and length.
+    """
     while place + 8 <= length:
         file.seek(place)
         name, size = file.read(4), int.from_bytes(file.read(4), order)
@@ -98,7 +109,7 @@ def _walk(file, length, place, order):
 
 
 def _chunks(file, length, place, wanted, order):
-    for name, begin, size in _walk(file, length, place, order):
+    for name, begin, size in chunks_of(file, length, place, order):
         if name == wanted:
             return begin + size if 0 < size < PLACEHOLDER else None
     return None
@@ -106,7 +117,7 @@ def _chunks(file, length, place, wanted, order):
 
 def _riff(file, length, order):
     long_sizes = None
-    for name, begin, size in _walk(file, length, 12, order):
+    for name, begin, size in chunks_of(file, length, 12, order):
         if name == b"ds64":
             file.seek(begin + 8)
             long_sizes = begin + 8, int.from_bytes(file.read(8), order)
@@ -129,7 +140,7 @@ def _riff(file, length, order):
 def _ends_in_chunks(file, place, length, order):
     """Whether chunks follow up to the end of the file, so that the one before is really empty."""
     end = place
-    for name, begin, size in _walk(file, length, place, order):
+    for name, begin, size in chunks_of(file, length, place, order):
         if not name.isascii() or not name.decode("ascii").isprintable():
             return False
         end = begin + size

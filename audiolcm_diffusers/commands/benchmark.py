@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from ..benchmark.options import CLOCKS, MIXED_PRECISIONS, SIZES, VARIANTS, TrainingOptions, check_options
 from ..pipelines.loading import pick_device
-from .generate import count, positive, seconds, seed
+from .values import count, positive, seconds, seed
 
 
 TRAINING_DESCRIPTION = """\

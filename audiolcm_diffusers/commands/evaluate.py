@@ -9,7 +9,6 @@ from ..evaluation.options import EvaluationOptions
 from ..evaluation.protocol import HEADS, METRICS, NETWORKS
 from ..pipelines.loading import MINI, find_model, load_pipelines, no_loading_bars, pick_device, pick_dtype
 from ..writable import check_can_create
-from .generate import count, finite, seconds, seed
 from .options import (
     MODEL_HELP,
     add_device_options,
@@ -19,6 +18,7 @@ from .options import (
     errors_with_flags,
     flags,
 )
+from .values import count, finite, seconds, seed
 
 
 DATASET_DEFAULTS = {"split": "test", "audio_column": "audio", "caption_column": "caption"}

@@ -1,65 +1,65 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """`audiolcm generate`: sound files from text."""
 
-import argparse
 import json
-import math
-import os
+import sys
 import time
-from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
-from itertools import count as count_from
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from ..data.metadata import lines_of, read_text
-from ..pipelines.loading import find_model, load_pipeline, pick_device, pick_dtype
+from ..generation.requests import Request, of_prompts, read_requests, requests_of_dataset
+from ..pipelines.loading import MINI, find_model, load_pipeline, pick_device, pick_dtype
 from ..pipelines.prompt_events import structured_caption
-from ..writable import check_can_create, check_replaceable
-from .options import add_model_options
+from .options import add_metadata_option, add_model_options
+from .values import count, finite, seconds, seed
 
-
-MAX_SEED = 2**32 - 1  # torch takes 64 bits: room to count up
 
 DESCRIPTION = """\
 Make sound files from text. Without --output they go to the current folder and are named after their prompts; files
-of the same name are replaced. The same command makes the same sound: see --seed.
+of the same name are replaced. The same command makes the same sound: see --seed. Many prompts (--prompts-file,
+--prompts-dataset) are noted in a list, manifest.jsonl, as they are made; what it has is not made again, and several
+processes, as `accelerate launch -m audiolcm_diffusers generate …` starts them, share the work.
 """
 
-
-@dataclass
-class Sound:
-    r"""
-    One sound to make.
-
-    Args:
-        prompt (`str`): What is to be heard.
-        seed (`int`): Of its random numbers.
-        path (`Path`): File to write.
-        spectrogram (`Path`, *optional*): Picture to draw.
-        duration_s (`float`, *optional*): Length in seconds, once it is made.
-    """
-
-    prompt: str
-    seed: int
-    path: Path
-    spectrogram: Path | None = None
-    duration_s: float | None = None
+# Of a dataset of prompts.
+DATASET_DEFAULTS = {"dataset_config": None, "split": "train", "caption_column": "caption", "id_column": None}
 
 
 def register(subparsers):
     r"""Add the sub-command's parser."""
     parser = subparsers.add_parser("generate", help="make sound from text", description=DESCRIPTION)
     parser.add_argument("prompts", nargs="*", metavar="PROMPT", help='what is to be heard, such as "a dog barking"')
-    parser.add_argument("--prompts-file", type=Path, metavar="FILE", help="more prompts, one a line, UTF-8")
-    add_model_options(parser)
+    parser.add_argument(
+        "--prompts-file",
+        type=Path,
+        metavar="FILE",
+        help="more prompts, UTF-8: text with one a line; or a .csv, .tsv or .jsonl with prompt, and if need be id, "
+        "seed, duration, steps, scale and negative_prompt",
+    )
+    parser.add_argument("--prompts-dataset", metavar="HUB_ID", help="more prompts: captions of a dataset of the Hub")
+    parser.add_argument("--dataset-config", metavar="NAME", help="its configuration, where it has several")
+    parser.add_argument("--split", help="its split, or a slice of one (default: train)")
+    parser.add_argument("--caption-column", metavar="NAME", help="its column of captions (default: caption)")
+    parser.add_argument("--id-column", metavar="NAME", help="its column of ids, which files are named after")
+    parser.add_argument("--streaming", action="store_true", help="read it as it arrives")
+    parser.add_argument(
+        "--like",
+        type=Path,
+        metavar="SOUND",
+        help="make a sound again that audiolcm made, from what its file says; other options change what it says",
+    )
+    # Where --like gives one, and nothing else does.
+    add_model_options(parser, default=None)
     parser.add_argument(
         "--output",
         default="",
         metavar="FILE|FOLDER",
         help="a .wav or .flac file (16 bit) or an .ogg file, numbered where there are several sounds; or a folder, "
-        "which is made if need be (default: the current folder)",
+        "which is made if need be (default: the current folder); or - for a WAV file on standard output",
     )
     parser.add_argument("--duration", type=seconds, metavar="SECONDS", help="length of a sound (default: the model's)")
+    parser.add_argument("--loop", action="store_true", help="let the end of each sound meet its beginning")
     parser.add_argument(
         "--num-inference-steps",
         type=count,
@@ -84,11 +84,19 @@ def register(subparsers):
     parser.add_argument(
         "--seed",
         type=seed,
-        default=0,
         metavar="N",
         help="random seed of each prompt's first sound; its next sounds take N+1, N+2, … (default: 0)",
     )
     parser.add_argument("--spectrogram", action="store_true", help="draw a mel picture (.png) next to each sound")
+    add_metadata_option(parser)
+    parser.add_argument(
+        "--manifest", metavar="FILE", help="where the list of sounds is kept (default: manifest.jsonl beside them)"
+    )
+    parser.add_argument("--no-manifest", action="store_true", help="keep no list, and make every sound anew")
+    parser.add_argument(
+        "--stream", action="store_true", help="make each sound piece by piece, so that its beginning is there early"
+    )
+    parser.add_argument("--play", action="store_true", help="play each sound; with --stream while it is made")
     parser.add_argument("--json", action="store_true", help="print one JSON document, and no progress bars")
     parser.add_argument("--quiet", action="store_true", help="show no progress bars")
 
@@ -100,259 +108,367 @@ def run(args):
     Args:
         args (`argparse.Namespace`): The options of [`register`].
     """
+    from ..generation.planning import check_writable, plan_sounds
+
     start = time.perf_counter()
-    prompts = collect_prompts(args.prompts, args.prompts_file)
+    player = check_options(args)
+    like = {} if args.like is None else settings_like(args.like)
+    requests = collect_requests(args, like)
     structured_caption(args.negative_prompt or "")
-    sounds = plan_sounds(prompts, args.output, args.num_waveforms, args.seed, args.spectrogram)
-    check_writable(sounds)
-    model = find_model(args.model, args.variant, args.revision)
-    device = pick_device(args.device)
+    settings = settings_of(args, like)
+    first_seed = args.seed if args.seed is not None else like.get("seed", 0)
+    to_stdout = args.output == "-"
+    sounds = plan_sounds(
+        requests, "" if to_stdout else args.output, args.num_waveforms, first_seed, args.spectrogram, settings
+    )
+    if to_stdout and len(sounds) > 1:
+        raise ValueError(f"--output - is for one sound, got {len(sounds)}.")
+    if not to_stdout:
+        check_writable(sounds)
+
+    model_name = args.model or like.get("model") or MINI
+    variant, revision = (getattr(args, name) or like.get(name) for name in ("variant", "revision"))
+    model = find_model(model_name, variant, revision)
+    device, dtype, pipe, origin = load(args, model_name, model, variant, revision)
+    check_same_model(args, like, origin)
+    maker = Maker(args, pipe, origin, player, time.perf_counter() - start)
+    maker.make(sounds)
+    maker.report(model_name, device, dtype)
+
+
+def check_options(args):
+    r"""
+    Refuse options that contradict each other.
+
+    Returns:
+        `str`, *optional*: The player, where one is asked for.
+    """
+    if args.prompts_dataset is None:
+        for name, default in {**DATASET_DEFAULTS, "split": None, "caption_column": None, "streaming": False}.items():
+            if getattr(args, name) != default:
+                flag = f"--{name.replace('_', '-')}"
+                raise ValueError(f"{flag} belongs to --prompts-dataset, which is not given.")
+    if args.no_manifest and args.manifest is not None:
+        raise ValueError("--manifest and --no-manifest contradict each other.")
+    if args.output == "-":
+        for flag, given in (("--json", args.json), ("--spectrogram", args.spectrogram), ("--play", args.play)):
+            if given:
+                raise ValueError(f"{flag} does not go with --output -, which has the sound on standard output.")
+    if args.stream and args.batch_size > 1:
+        raise ValueError(f"--stream makes one sound at a time, got --batch-size {args.batch_size}.")
+    if not args.play:
+        return None
+    from .playing import find_player
+
+    return find_player()
+
+
+def settings_like(path):
+    r"""What a sound file says of how it was made by this command."""
+    from ..audio.tags import read_settings
+
+    settings = read_settings(path)
+    if settings.get("command", "generate") != "generate":
+        raise ValueError(
+            f"{str(path)!r} was made with `audiolcm {settings['command']}`, which --like does not repeat."
+        )
+    if not isinstance(settings.get("prompt"), str) or not isinstance(settings.get("seed"), int):
+        raise ValueError(f"{str(path)!r} does not say its prompt and seed.")
+    return settings
+
+
+def collect_requests(args, like):
+    r"""
+    The prompts of the command line, then those of a file, then those of a dataset.
+
+    Raises:
+        ValueError: If there is none, one is empty or no valid structured caption, or they cannot be read.
+    """
+    requests = of_prompts(args.prompts)
+    if args.prompts_file is not None:
+        try:
+            requests += read_requests(args.prompts_file)
+        except ValueError as error:
+            raise ValueError(f"--prompts-file: {error}") from error
+    if args.prompts_dataset is not None:
+        given = {name: getattr(args, name) or default for name, default in DATASET_DEFAULTS.items()}
+        requests += requests_of_dataset(
+            args.prompts_dataset,
+            given["dataset_config"],
+            given["split"],
+            given["caption_column"],
+            given["id_column"],
+            args.streaming,
+        )
+    if not requests and like:
+        requests = [Request(like["prompt"])]
+    if not requests:
+        raise ValueError('Expected a prompt, such as audiolcm generate "a dog barking", or --prompts-file.')
+    return requests
+
+
+def settings_of(args, like):
+    r"""Arguments of the pipeline: those of options, and where these say nothing those of the file to be like."""
+    given = {
+        "audio_length_in_s": args.duration,
+        "num_inference_steps": args.num_inference_steps,
+        "guidance_scale": args.guidance_scale,
+        "negative_prompt": args.negative_prompt,
+        "loop": args.loop or None,
+    }
+    given = {name: value if value is not None else like.get(name) for name, value in given.items()}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def load(args, model_name, model, variant, revision):
+    r"""
+    Load the model, and find out what it is.
+
+    Returns:
+        `tuple[torch.device, torch.dtype, AudioLCMPipeline, dict]`: Where it runs, in which precision, the pipeline,
+        and what files say of the model.
+    """
+    from ..generation.making import own_device
+    from ..generation.provenance import licence_of, model_folder, model_hash
+
+    device = pick_device(args.device or own_device())
     dtype = pick_dtype(args.dtype, device)
-
     quiet = args.quiet or args.json
-    pipe = load_pipeline(model, device, dtype, quiet=quiet, variant=args.variant, revision=args.revision)
-    call = {
-        name: value
-        for name, value in (
-            ("audio_length_in_s", args.duration),
-            ("num_inference_steps", args.num_inference_steps),
-            ("guidance_scale", args.guidance_scale),
-        )
-        if value is not None
+    pipe = load_pipeline(model, device, dtype, quiet=quiet, variant=variant, revision=revision)
+    folder = model_folder(model, revision)
+    origin = {
+        "model": str(model_name),
+        "variant": variant,
+        "revision": revision,
+        "model_hash": model_hash(folder),
+        "licence": licence_of(folder),
     }
-    pipe.check_inputs(prompt=prompts, negative_prompt=repeated(args.negative_prompt, len(prompts)), **call)
-    load_s = time.perf_counter() - start
+    return device, dtype, pipe, origin
 
-    first_sound_s = None
-    sounds[0].path.parent.mkdir(parents=True, exist_ok=True)
-    for first in range(0, len(sounds), args.batch_size):
-        batch = sounds[first : first + args.batch_size]
-        pipe.set_progress_bar_config(
-            disable=quiet, leave=False, desc=f"sound {first + len(batch)} of {len(sounds)}", unit="step"
-        )
-        make_sounds(pipe, batch, args.negative_prompt, call)
-        if first_sound_s is None:
-            first_sound_s = time.perf_counter() - start
-        if not args.json:
-            for sound in batch:
-                print_sound(sound)
-    generation_s = time.perf_counter() - start - load_s
-    audio_s = sum(sound.duration_s for sound in sounds)
 
-    report = {
-        "model": str(args.model),
-        "device": str(device),
-        "dtype": str(dtype).removeprefix("torch."),
-        "sampling_rate": pipe.sampling_rate,
-        "audio_s": audio_s,
-        "load_s": round(load_s, 3),
-        "time_to_first_sound_s": round(first_sound_s, 3),
-        "generation_s": round(generation_s, 3),
-        "rtf": round(generation_s / audio_s, 4),
-    }
-    if args.json:
-        print(json.dumps({**report, "sounds": [asdict(sound) for sound in sounds]}, default=str))
-    else:
-        print(
-            f"{audio_s:.2f} s of sound made in {generation_s:.2f} s (RTF {report['rtf']:.3f}) with {args.model} on "
-            f"{device}, {report['dtype']}; loaded in {load_s:.2f} s, first sound after {first_sound_s:.2f} s"
+def check_same_model(args, like, origin):
+    r"""Refuse to make a sound again with another model than the one that made it, unless that is asked for."""
+    if like and args.model is None and like.get("model_hash") != origin["model_hash"]:
+        raise ValueError(
+            f"{str(args.like)!r} was made with {like.get('model')!r} of hash {like.get('model_hash')!r}, got "
+            f"{origin['model_hash']!r} under this name: say --model {like.get('model')} to make the sound with it."
         )
+
+
+class Maker:
+    r"""
+    Makes sounds, writes their files, and tells of them.
+
+    Args:
+        args (`argparse.Namespace`): The options.
+        pipe ([`AudioLCMPipeline`]): Makes them.
+        origin (`dict`): What files say of the model.
+        player (`str`, *optional*): Plays them.
+        load_s (`float`): Seconds until the pipeline was loaded.
+    """
+
+    def __init__(self, args, pipe, origin, player, load_s):
+        self.args, self.pipe, self.origin, self.player = args, pipe, origin, player
+        self.quiet = args.quiet or args.json
+        self.load_s, self.start = load_s, time.perf_counter()
+        self.made, self.num_skipped, self.first_sound_s = [], 0, None
+
+    def make(self, sounds):
+        r"""Make those that are this process's to make and that the list does not have."""
+        from ..generation.making import check_calls, manifest_path, processes, resolved
+
+        sounds = [replace(sound, settings=resolved(sound, self.pipe)) for sound in sounds]
+        check_calls(self.pipe, sounds)
+        self.start = time.perf_counter()
+        folder = sounds[0].path.parent
+        manifest = None
+        is_list = self.args.prompts_file is not None or self.args.prompts_dataset is not None
+        if self.args.manifest is not None or (is_list and not self.args.no_manifest and self.args.output != "-"):
+            from ..generation.manifest import Manifest
+
+            manifest = Manifest(manifest_path(folder, self.args.manifest), folder)
+            entries = [self.entry(sound) for sound in sounds]
+            manifest.check(sounds, entries)
+            manifest.prepare(sounds, entries)
+        rank, number = processes()
+        todo = [sound for index, sound in enumerate(sounds) if index % number == rank]
+        if manifest is not None:
+            left = [sound for sound in todo if not manifest.is_done(sound)]
+            self.num_skipped, todo = len(todo) - len(left), left
+        if self.args.output != "-":
+            folder.mkdir(parents=True, exist_ok=True)
+        self.make_batches(todo, manifest)
+
+    def make_batches(self, todo, manifest):
+        """Batch by batch, each claimed where others may make it, too."""
+        from ..generation.planning import batches
+
+        told = 0
+        for batch in batches(todo, self.args.batch_size):
+            with ExitStack() as stack:
+                mine = batch if manifest is None else stack.enter_context(manifest.claimed(batch))
+                told += len(batch)
+                self.num_skipped += len(batch) - len(mine)
+                if not mine:
+                    continue
+                self.pipe.set_progress_bar_config(
+                    disable=self.quiet, leave=False, desc=f"sound {told} of {len(todo)}", unit="step"
+                )
+                if self.args.stream or self.args.output == "-":
+                    self.stream_sound(mine[0])
+                else:
+                    self.make_batch(mine)
+                if manifest is not None:
+                    manifest.add([self.entry(sound) for sound in mine])
+            self.made += mine
+            for sound in mine:
+                if not self.args.json and self.args.output != "-":
+                    print_sound(sound)
+                if self.player is not None and not self.args.stream:
+                    self.play(sound)
+
+    def entry(self, sound):
+        r"""What the list and the file say of a sound."""
+        entry = {"file": sound.path.name, "prompt": sound.prompt, "seed": sound.seed, **sound.settings, **self.origin}
+        return entry if sound.id is None else {**entry, "id": sound.id}
+
+    def tags(self, sound):
+        r"""What the file of a sound says of it, where it is to say something."""
+        if self.args.no_metadata:
+            return None
+        from ..generation.provenance import tags_of
+
+        entry = self.entry(sound)
+        del entry["file"]
+        return tags_of({"command": "generate", **entry}, self.origin["licence"])
+
+    def make_batch(self, batch):
+        r"""Make sounds at once, and write their files."""
+        from ..audio.io import write_audio
+        from ..generation.making import call_of, draw
+
+        waveforms = self.pipe(**call_of(batch)).audios
+        for sound, waveform in zip(batch, waveforms):
+            write_audio(sound.path, waveform, self.pipe.sampling_rate, self.tags(sound))
+            self.finish(sound, len(waveform))
+            draw(sound, waveform)
+
+    def finish(self, sound, num_samples):
+        r"""Note that a sound is there."""
+        sound.duration_s = num_samples / self.pipe.sampling_rate
+        if self.first_sound_s is None:
+            self.first_sound_s = time.perf_counter() - self.start + self.load_s
+
+    def stream_sound(self, sound):
+        r"""Make a sound piece by piece, to its file, standard output or the player."""
+        from ..audio.io import read_audio, write_pieces
+        from ..generation.making import call_of, draw
+
+        rate = self.pipe.sampling_rate
+        num_samples = round(sound.settings["audio_length_in_s"] * rate)
+        pieces = (piece[0] for piece in self.pipe.stream(**call_of([sound])))
+        with ExitStack() as stack:
+            if self.args.output == "-":
+                pieces = passed_on(pieces, stack.enter_context(self.listener(num_samples)))
+            elif self.player is not None:
+                pieces = passed_on(pieces, stack.enter_context(self.listener(num_samples)))
+            pieces = self.shown(pieces, num_samples)
+            if self.args.output == "-":
+                for _ in pieces:
+                    pass
+            else:
+                write_pieces(sound.path, pieces, rate, self.tags(sound))
+        sound.duration_s = num_samples / rate
+        if sound.spectrogram is not None:
+            draw(sound, read_audio(sound.path, rate).numpy())
+
+    def shown(self, pieces, num_samples):
+        """Pieces, with a progress bar in seconds of sound."""
+        from tqdm import tqdm
+
+        rate = self.pipe.sampling_rate
+        self.pipe.set_progress_bar_config(disable=True)
+        with tqdm(total=round(num_samples / rate, 2), disable=self.quiet, leave=False, unit="s of sound") as bar:
+            for piece in pieces:
+                if self.first_sound_s is None:
+                    self.first_sound_s = time.perf_counter() - self.start + self.load_s
+                bar.update(round(len(piece) / rate, 2))
+                yield piece
+
+    @contextmanager
+    def listener(self, num_samples):
+        """Where the pieces go beside the file."""
+        from .playing import PLAYERS, WavStream, play_to
+
+        rate = self.pipe.sampling_rate
+        if self.args.output == "-":
+            yield WavStream(standard_output(), num_samples, rate)
+        elif PLAYERS[self.player] is None:
+            yield None
+        else:
+            with play_to(self.player) as file:
+                yield None if file is None else WavStream(file, num_samples, rate)
+
+    def play(self, sound):
+        """Play a sound's file."""
+        from .playing import play_file
+
+        if play_file(self.player, sound.path) != 0:
+            print(f"{sound.path} could not be played by {self.player}.", file=sys.stderr)
+
+    def report(self, model_name, device, dtype):
+        r"""Tell what was made, how fast, and by what."""
+        generation_s = time.perf_counter() - self.start
+        audio_s = sum(sound.duration_s for sound in self.made)
+        report = {
+            "model": str(model_name),
+            "device": str(device),
+            "dtype": str(dtype).removeprefix("torch."),
+            "sampling_rate": self.pipe.sampling_rate,
+            "audio_s": audio_s,
+            "num_skipped": self.num_skipped,
+            "load_s": round(self.load_s, 3),
+            "time_to_first_sound_s": None if self.first_sound_s is None else round(self.first_sound_s, 3),
+            "generation_s": round(generation_s, 3),
+            "rtf": round(generation_s / audio_s, 4) if audio_s else None,
+        }
+        if self.args.output == "-":
+            return
+        if self.args.json:
+            print(json.dumps({**report, "sounds": [asdict(sound) for sound in self.made]}, default=str))
+            return
+        if self.num_skipped:
+            print(f"{self.num_skipped} sounds were there, or are made by others")
+        if self.made:
+            print(
+                f"{audio_s:.2f} s of sound made in {generation_s:.2f} s (RTF {report['rtf']:.3f}) with {model_name} "
+                f"on {device}, {report['dtype']}; loaded in {self.load_s:.2f} s, first sound after "
+                f"{self.first_sound_s:.2f} s"
+            )
+
+
+def passed_on(pieces, listener):
+    r"""Pieces, which somebody else gets, too."""
+    for piece in pieces:
+        if listener is not None:
+            listener.add(piece)
+        yield piece
+
+
+def standard_output():
+    r"""
+    Standard output for bytes.
+
+    Raises:
+        ValueError: If it is a terminal, which would show them as characters.
+    """
+    if sys.stdout.isatty():
+        raise ValueError("--output - writes a WAV file to standard output: lead it into a file or a player.")
+    sys.stdout.flush()
+    return sys.stdout.buffer
 
 
 def print_sound(sound):
     r"""Print a sound's files and length, at once, so that what was made is known if the rest fails."""
     picture = "" if sound.spectrogram is None else f", {sound.spectrogram}"
     print(f"{sound.path}{picture}: {sound.duration_s:.2f} s of sound, {sound.prompt!r}, seed {sound.seed}", flush=True)
-
-
-def make_sounds(pipe, batch, negative_prompt, call):
-    r"""
-    Make a batch of sounds and write their files.
-
-    Args:
-        pipe ([`AudioLCMPipeline`]): Makes them.
-        batch (`list[Sound]`): What to make. Each has its own random numbers, drawn on the CPU, so that neither its
-            neighbours nor the device change them. `duration_s` is set.
-        negative_prompt (`str`, *optional*): The same for all.
-        call (`dict`): Further arguments of the pipeline.
-    """
-    import torch
-
-    from ..audio.io import write_audio
-
-    waveforms = pipe(
-        prompt=[sound.prompt for sound in batch],
-        negative_prompt=repeated(negative_prompt, len(batch)),
-        generator=[torch.Generator().manual_seed(sound.seed) for sound in batch],
-        **call,
-    ).audios
-    for sound, waveform in zip(batch, waveforms):
-        write_audio(sound.path, waveform, sampling_rate=pipe.sampling_rate)
-        sound.duration_s = len(waveform) / pipe.sampling_rate
-        if sound.spectrogram is not None:
-            from ..audio.plots import mel_of_waveform, plot_mels
-
-            plot_mels(sound.spectrogram, [mel_of_waveform(waveform)], [sound.prompt])
-
-
-def collect_prompts(prompts, file):
-    r"""
-    The prompts of the command line, then those of a file.
-
-    Args:
-        prompts (`list[str]`): From the command line.
-        file (`Path`, *optional*): One prompt a line; empty lines are left out.
-
-    Returns:
-        `list[str]`: At least one prompt, none of them empty.
-
-    Raises:
-        ValueError: If there is none, one is empty or no valid structured caption, or the file cannot be read.
-    """
-    prompts = list(prompts)
-    if file is not None:
-        try:
-            lines = lines_of(read_text(file))
-        except OSError as error:
-            raise ValueError(f"--prompts-file cannot be read: {error}.") from error
-        from_file = [line.strip() for line in lines if line.strip()]
-        if not from_file:
-            raise ValueError(f"--prompts-file {str(file)!r} holds no prompt; one a line is expected.")
-        prompts += from_file
-    if not prompts:
-        raise ValueError('Expected a prompt, such as audiolcm generate "a dog barking", or --prompts-file.')
-    for prompt in dict.fromkeys(prompts):
-        if not structured_caption(prompt):
-            raise ValueError(f"Expected a prompt that says what is to be heard, got {prompt!r}.")
-    return prompts
-
-
-def plan_sounds(prompts, output, num_waveforms=1, seed=0, spectrogram=False):
-    r"""
-    Decide which sounds are made, and the files that they go to.
-
-    Args:
-        prompts (`list[str]`): What is to be heard.
-        output (`str`): A folder if it exists as one, ends in a slash or has no suffix, else a file. In a folder, files
-            are named after their prompts. Where a name stands for several sounds, these are numbered.
-        num_waveforms (`int`, defaults to 1): Sounds a prompt.
-        seed (`int`, defaults to 0): Of each prompt's first sound; its next ones count up from it, also where the same
-            prompt is given twice.
-        spectrogram (`bool`, defaults to `False`): Whether there is a picture next to each sound.
-
-    Returns:
-        `list[Sound]`: `num_waveforms` for each prompt, in order, no two with the same file.
-
-    Raises:
-        ValueError: If the output is a file whose suffix is no known format's.
-    """
-    from ..audio.io import check_audio_suffix, slug
-
-    path = Path(output).expanduser()
-    if path.is_dir() or output.endswith(("/", os.sep)) or not path.suffix:
-        folder, suffix = path, ".wav"
-        stems = [slug(prompt) for prompt in prompts]
-    else:
-        check_audio_suffix(path)
-        folder, suffix = path.parent, path.suffix
-        stems = [path.stem for _ in prompts]
-    stems = number_repeated([stem for stem in stems for _ in range(num_waveforms)])
-    sounds, times = [], Counter()
-    for index, stem in enumerate(stems):
-        prompt = prompts[index // num_waveforms]
-        sounds.append(
-            Sound(
-                prompt=prompt,
-                seed=seed + times[prompt],
-                path=folder / f"{stem}{suffix}",
-                spectrogram=folder / f"{stem}.png" if spectrogram else None,
-            )
-        )
-        times[prompt] += 1
-    return sounds
-
-
-def number_repeated(stems):
-    r"""
-    Number the names that occur more than once, `dog-1`, `dog-2`, …, leaving out numbers that are taken.
-
-    Args:
-        stems (`list[str]`): Names.
-
-    Returns:
-        `list[str]`: Names that are all different; those that were unique are as they were.
-    """
-    times = Counter(stems)
-    taken = {stem for stem in times if times[stem] == 1}
-    # Each name goes on where it was: to begin at 1 every time takes a square of the time.
-    numbers = defaultdict(lambda: count_from(1))
-    numbered = []
-    for stem in stems:
-        if times[stem] > 1:
-            stem = next(name for number in numbers[stem] if (name := f"{stem}-{number}") not in taken)
-            taken.add(stem)
-        numbered.append(stem)
-    return numbered
-
-
-def check_writable(sounds):
-    r"""
-    Refuse files that cannot be written: nothing is worse than to find that out once the sound is made.
-
-    Args:
-        sounds (`list[Sound]`): All in one folder, which need not exist yet.
-
-    Raises:
-        ValueError: Naming what is in the way.
-    """
-    paths = [path for sound in sounds for path in (sound.path, sound.spectrogram) if path is not None]
-    try:
-        for path in paths:
-            check_replaceable(path)
-        missing = [path.name for path in paths if not path.exists()]
-        check_can_create(paths[0].parent, max(missing, key=lambda name: len(os.fsencode(name)), default=None))
-    except ValueError as error:
-        raise ValueError(f"--output cannot be written: {error}") from error
-
-
-def repeated(text, times):
-    r"""A list of one text, or `None` for none."""
-    return None if text is None else [text] * times
-
-
-def finite(text):
-    r"""A finite number, for argparse."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"expected a finite number, got {text!r}")
-    return value
-
-
-def positive(text, what="a number"):
-    r"""A number above 0, for argparse; its message says of what."""
-    value = finite(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"expected {what} above 0, got {text!r}")
-    return value
-
-
-def seconds(text):
-    r"""A length in seconds, for argparse."""
-    return positive(text, "a number of seconds")
-
-
-def count(text):
-    r"""A whole number from 1, for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
-    return int(text)
-
-
-def seed(text):
-    r"""A random seed, for argparse."""
-    if not text.isdecimal() or int(text) > MAX_SEED:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0 to {MAX_SEED}, got {text!r}")
-    return int(text)

@@ -8,8 +8,8 @@ from ..evaluation.files import INSPECTION_FILES, check_output
 from ..evaluation.options import InspectionOptions
 from ..evaluation.protocol import HEADS
 from ..pipelines.loading import find_model, load_pipelines, no_loading_bars, pick_device, pick_dtype
-from .generate import count, finite, seconds, seed
 from .options import add_model_options, add_outside_paths_option, add_tagger_options, errors_with_flags, flags
+from .values import count, finite, seconds, seed
 
 
 DEFAULTS = InspectionOptions()

@@ -16,9 +16,9 @@ MODEL_HELP = (
 )
 
 
-def add_model_options(parser):
+def add_model_options(parser, default=MINI):
     r"""Add `--model`, what belongs to it, `--device` and `--dtype` to a sub-command's parser."""
-    parser.add_argument("--model", default=MINI, metavar="MODEL", help=MODEL_HELP)
+    parser.add_argument("--model", default=default, metavar="MODEL", help=MODEL_HELP)
     add_hub_options(parser)
     add_device_options(parser)
 
@@ -95,6 +95,15 @@ def add_tagger_options(parser):
         metavar="FILE.json",
         help="an object of classes, or captions, and lists of the tagger's labels that stand for each (default: "
         "class_map.json in its folder)",
+    )
+
+
+def add_metadata_option(parser):
+    r"""Add `--no-metadata` to a sub-command's parser."""
+    parser.add_argument(
+        "--no-metadata",
+        action="store_true",
+        help="do not write into each file what made it: prompt, seed, settings, model and licence",
     )
 
 

@@ -65,7 +65,7 @@ class HubDataset:
             ValueError: If there is no such split or configuration, or a column is missing or holds something else.
             ImportError: If the dataset is in a form that `datasets` converts with torchcodec only.
         """
-        for number, row in enumerate(stored_columns(self._load(), self.audio_column, self.caption_column)):
+        for number, row in enumerate(stored_columns(self.load(), self.audio_column, self.caption_column)):
             path, content = self._audio_of(row[self.audio_column])
             name = f"row {number}" if path is None else f"row {number}, {path}"
             if content is None and path is not None:
@@ -88,7 +88,8 @@ class HubDataset:
             return file
         return file if local == path else read_remote(path.removesuffix(local) + str(file))
 
-    def _load(self):
+    def load(self):
+        r"""The dataset as `datasets` reads it: `datasets.Dataset` or `datasets.IterableDataset`."""
         from datasets import load_dataset, load_dataset_builder
         from datasets.exceptions import DatasetGenerationError
 

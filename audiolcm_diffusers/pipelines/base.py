@@ -162,6 +162,21 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
                 check_complete(component, kwargs.get("variant"))
         return pipe
 
+    @classmethod
+    def from_pipe(cls, pipeline, **kwargs):
+        r"""
+        A pipeline of another kind with the same components, see `DiffusionPipeline.from_pipe`. They stay in the
+        precision that they are in, unless `dtype` says another, to which they are cast in both pipelines.
+        """
+        asks_for_more = {"dtype", "torch_dtype", "custom_pipeline"} & kwargs.keys()
+        if asks_for_more or not isinstance(pipeline, AudioLCMPipelineBase):
+            return super().from_pipe(pipeline, **kwargs)
+        pipe = cls(**{**pipeline.components, **pipeline.options, **kwargs})
+        name = pipeline.config.get("_name_or_path")
+        if name is not None:
+            pipe.register_to_config(_name_or_path=name)
+        return pipe
+
     @property
     def options(self) -> dict[str, Any]:
         r"""`dict`: All that the pipeline was made with beside its components, by the names of its configuration."""

@@ -281,6 +281,12 @@ class TestPipelines:
         assert back.vae is plain.vae and back.options == plain.options
         assert cls(**plain.components).options == plain.options
 
+    def test_share_them_in_the_precision_that_they_are_in(self, make):
+        plain = make(AudioLCMPipeline).to(dtype=torch.bfloat16)
+        edit = AudioLCMAudio2AudioPipeline.from_pipe(plain)
+        assert plain.vae.dtype == edit.vae.dtype == plain.transformer.dtype == torch.bfloat16
+        assert AudioLCMPipeline.from_pipe(edit, torch_dtype=torch.float32).vae.dtype == torch.float32
+
     @pytest.mark.parametrize("cls", [AudioLCMAudio2AudioPipeline, AudioLCMInpaintPipeline])
     def test_are_saved_and_loaded_as_each_other(self, make, cls, tmp_path):
         from diffusers import DiffusionPipeline

@@ -16,6 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from audiolcm_diffusers import AudioLCMPipeline, writable
 from audiolcm_diffusers.commands import generate, main
+from audiolcm_diffusers.generation import planning
+from audiolcm_diffusers.generation.requests import of_prompts
 
 
 @pytest.fixture
@@ -311,13 +313,13 @@ def test_interruption_has_its_own_status(model, monkeypatch, capsys):
 
 
 def test_numbers_leave_out_names_that_are_taken():
-    assert generate.number_repeated(["dog", "dog-1", "dog", "rain"]) == ["dog-2", "dog-1", "dog-3", "rain"]
-    assert generate.number_repeated(["dog", "dog-1", "dog", "dog-1"]) == ["dog-1", "dog-1-1", "dog-2", "dog-1-2"]
+    assert planning.number_repeated(["dog", "dog-1", "dog", "rain"]) == ["dog-2", "dog-1", "dog-3", "rain"]
+    assert planning.number_repeated(["dog", "dog-1", "dog", "dog-1"]) == ["dog-1", "dog-1-1", "dog-2", "dog-1-2"]
 
 
 def test_names_of_many_equal_prompts():
     # With a search from 1 for each, this takes some 50 s.
-    sounds = generate.plan_sounds(["rain"] * 30000, "")
+    sounds = planning.plan_sounds(of_prompts(["rain"] * 30000), "")
     assert (sounds[0].path.name, sounds[-1].path.name) == ("rain-1.wav", "rain-30000.wav")
     assert sounds[-1].seed == 29999
 
@@ -389,7 +391,7 @@ def test_hub_options_reach_the_loading_of_a_model(monkeypatch, capsys):
 
 def test_output_is_a_folder_or_a_file(tmp_path):
     def planned(output, prompts=("a dog",)):
-        return [str(sound.path) for sound in generate.plan_sounds(list(prompts), output)]
+        return [str(sound.path) for sound in planning.plan_sounds(of_prompts(prompts), output)]
 
     (tmp_path / "v1.2").mkdir()
     assert planned("") == ["a-dog.wav"]
