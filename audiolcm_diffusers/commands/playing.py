@@ -99,10 +99,15 @@ def wav_header(num_samples, sampling_rate):
 
 def wav_samples(piece):
     r"""Samples as a WAV file of 16 bits has them."""
-    import numpy as np
+    import io
 
-    # As libsndfile rounds.
-    return np.rint(np.clip(piece, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    import numpy as np
+    import soundfile
+
+    # By the library that writes files, so that both hold the same.
+    samples = io.BytesIO()
+    soundfile.write(samples, np.clip(piece, -1.0, 1.0), 16000, "PCM_16", "LITTLE", "RAW")
+    return samples.getvalue()
 
 
 class WavStream:

@@ -70,12 +70,13 @@ def licence_of(folder: str | Path) -> str | None:
     card = Path(folder, "README.md")
     if not card.is_file():
         return None
+    import yaml
     from huggingface_hub import ModelCardData
     from huggingface_hub.repocard import RepoCard
 
     try:
         data: ModelCardData = RepoCard(card.read_text(encoding="utf-8"), ignore_metadata_errors=True).data
-    except (ValueError, OSError):  # a card that says something else at its top
+    except (ValueError, OSError, yaml.YAMLError):  # a card that says something else at its top
         return None
     values = data.to_dict()
     licence = values.get("license")

@@ -72,8 +72,8 @@ def read_requests(path: str | Path) -> list[Request]:
     Read prompts from a file.
 
     Args:
-        path (`str` or `Path`): UTF-8. A `.csv` or `.tsv` table or `.jsonl` lines with a column `prompt` (or `caption`),
-            and if need be `id`, `seed`, `audio_length_in_s` (`duration`), `num_inference_steps` (`steps`),
+        path (`str` or `Path`): UTF-8. A `.csv` or `.tsv` table or `.jsonl` lines with a column `prompt` (or
+            `caption`), and if need be `id`, `seed`, `audio_length_in_s` (`duration`), `num_inference_steps` (`steps`),
             `guidance_scale` (`scale`) and `negative_prompt`, empty where nothing is said; any other file is text with
             a prompt a line, of which empty ones are left out.
 

@@ -15,6 +15,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from audiolcm_diffusers import AudioLCMPipeline, writable
+from audiolcm_diffusers.audio.tags import read_settings
 from audiolcm_diffusers.commands import generate, main
 from audiolcm_diffusers.generation import planning
 from audiolcm_diffusers.generation.requests import of_prompts
@@ -401,3 +402,139 @@ def test_output_is_a_folder_or_a_file(tmp_path):
     assert planned("x.wav", ("a", "b")) == ["x-1.wav", "x-2.wav"]
     with pytest.raises(ValueError, match="'v1.3'"):
         planned("v1.3")
+
+
+class TestLists:
+    def test_of_a_table_are_kept_and_gone_on_with(self, run, tmp_path):
+        (tmp_path / "p.csv").write_text("prompt,id,seed,duration,scale\nrain,r1,7,0.1,\nwind,,,,3\nhail,,,,\n")
+        options = ["--prompts-file", "p.csv", "--output", "out/"]
+        report = run(*options)
+        assert paths(report) == ["out/r1.wav", "out/wind.wav", "out/hail.wav"] and report["num_skipped"] == 0
+        lines = [json.loads(line) for line in Path("out/manifest.jsonl").read_text().splitlines()]
+        assert [(line["file"], line["seed"], line["audio_length_in_s"], line["guidance_scale"]) for line in lines] == [
+            ("r1.wav", 7, 0.1, 5.0),
+            ("wind.wav", 0, 0.2, 3.0),
+            ("hail.wav", 0, 0.2, 5.0),
+        ]
+        assert len({line["model_hash"] for line in lines}) == 1 and lines[0]["id"] == "r1"
+        before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in map(Path, paths(report))}
+        Path("out/wind.wav").unlink()
+        again = run(*options)
+        assert paths(again) == ["out/wind.wav"] and again["num_skipped"] == 2
+        after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before}
+        assert [path.name for path in before if before[path][0] != after[path][0]] == ["wind.wav"]
+        assert all(before[path][1] == after[path][1] for path in before)
+        assert run(*options)["sounds"] == []
+
+    def test_of_another_model_or_other_settings_are_refused(self, run, tmp_path, model, capsys, make_pipeline):
+        (tmp_path / "p.txt").write_text("rain\n")
+        run("--prompts-file", "p.txt")
+        options = ["generate", "--device", "cpu", "--quiet", "--prompts-file", "p.txt"]
+        assert main([*options, "--model", model, "--duration", "0.3"]) == 2
+        assert "with audio_length_in_s=0.2, which is to be made with 0.3" in capsys.readouterr().err
+        other = make_pipeline()
+        with torch.no_grad():
+            other.vocoder.conv_in.weight.mul_(2.0)
+        other.save_pretrained(tmp_path / "other")
+        assert main([*options, "--model", "other", "--duration", "0.2"]) == 2
+        assert "'rain.wav' with model_hash=" in capsys.readouterr().err
+
+    def test_are_left_out_or_kept_elsewhere(self, run, tmp_path):
+        (tmp_path / "p.txt").write_text("rain\n")
+        run("--prompts-file", "p.txt", "--no-manifest")
+        assert not list(tmp_path.glob("**/*.jsonl"))
+        run("rain", "--manifest", "lists/all.jsonl", "--output", "sounds/")
+        assert json.loads(Path("lists/all.jsonl").read_text())["file"] == "rain.wav"
+
+    def test_processes_share_the_work(self, run, tmp_path, monkeypatch):
+        (tmp_path / "p.txt").write_text("a\nb\nc\nd\ne\n")
+        made = []
+        for rank in range(2):
+            monkeypatch.setenv("RANK", str(rank))
+            monkeypatch.setenv("WORLD_SIZE", "2")
+            made.append(paths(run("--prompts-file", "p.txt")))
+        assert made == [["a.wav", "c.wav", "e.wav"], ["b.wav", "d.wav"]]
+
+
+class TestMetadata:
+    def test_says_how_a_sound_was_made(self, run, model):
+        run("rain", "--seed", "3", "--output", "rain.flac", "--num-inference-steps", "1")
+        settings = read_settings("rain.flac")
+        assert settings == {
+            "command": "generate",
+            "prompt": "rain",
+            "seed": 3,
+            "audio_length_in_s": 0.2,
+            "num_inference_steps": 1,
+            "guidance_scale": 5.0,
+            "negative_prompt": None,
+            "model": model,
+            "variant": None,
+            "revision": None,
+            "model_hash": settings["model_hash"],
+            "licence": settings["licence"],
+        }
+
+    def test_like_repeats_a_sound(self, run, capsys):
+        for output in ("one.wav", "one.flac"):
+            run(
+                "rain, heavy", "--seed", "3", "--num-inference-steps", "3", "--guidance-scale", "2", "--output", output
+            )
+            again = output.replace("one", "again")
+            assert main(["generate", "--like", output, "--device", "cpu", "--quiet", "--output", again]) == 0
+            assert np.array_equal(samples(again), samples(output))
+            capsys.readouterr()
+        assert main(["generate", "--like", "one.wav", "--seed", "4", "--quiet", "--output", "other.wav"]) == 0
+        assert not np.array_equal(samples("other.wav"), samples("one.wav")) and len(samples("other.wav")) == 3200
+        assert main(["generate", "wind", "--like", "one.wav", "--quiet"]) == 0
+        assert read_settings("wind.wav")["num_inference_steps"] == 3
+
+    def test_like_refuses_what_it_cannot_repeat(self, run, model, make_pipeline, capsys, tmp_path):
+        run("rain", "--no-metadata")
+        assert main(["generate", "--like", "rain.wav"]) == 2
+        assert "'rain.wav' does not say how it was made" in capsys.readouterr().err
+        run("rain")
+        other = make_pipeline()
+        with torch.no_grad():
+            other.vocoder.conv_in.weight.mul_(2.0)
+        other.save_pretrained(model)
+        assert main(["generate", "--like", "rain.wav", "--output", "again.wav"]) == 2
+        assert f"'rain.wav' was made with '{model}' of hash" in capsys.readouterr().err
+        assert main(["generate", "--like", "rain.wav", "--model", model, "--quiet", "--output", "again.wav"]) == 0
+
+
+class TestStreams:
+    def test_make_the_same_files(self, run):
+        run("rain", "--output", "whole.wav", "--duration", "25")
+        run("rain", "--output", "pieces.wav", "--duration", "25", "--stream")
+        assert np.array_equal(samples("whole.wav"), samples("pieces.wav"))
+        assert read_settings("whole.wav") == read_settings("pieces.wav")
+
+    def test_to_standard_output_are_wav_files(self, run, model, monkeypatch, capsys):
+        run("rain", "--output", "rain.wav", "--no-metadata")
+        out = io.BytesIO()
+        monkeypatch.setattr(generate, "standard_output", lambda: out)
+        options = ["--model", model, "--device", "cpu", "--duration", "0.2", "--quiet"]
+        assert main(["generate", "rain", *options, "--output", "-"]) == 0
+        assert out.getvalue() == Path("rain.wav").read_bytes() and capsys.readouterr().out == ""
+
+    def test_are_not_written_to_a_terminal(self, run, model, monkeypatch, capsys):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+        options = ["--model", model, "--device", "cpu", "--duration", "0.2", "--quiet"]
+        assert main(["generate", "rain", *options, "--output", "-"]) == 2
+        assert "lead it into a file or a player" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            (["rain", "wind", "--output", "-"], "--output - is for one sound, got 2"),
+            (["rain", "--output", "-", "--json"], "--json does not go with --output -"),
+            (["rain", "--stream", "--batch-size", "2"], "--stream makes one sound at a time, got --batch-size 2"),
+            (["rain", "--split", "test"], "--split belongs to --prompts-dataset"),
+            (["rain", "--no-manifest", "--manifest", "a"], "--manifest and --no-manifest contradict"),
+            (["rain", "--loop", "--duration", "0.1"], "a loop of at least"),
+        ],
+    )
+    def test_options_that_contradict_each_other(self, run, model, capsys, options, told):
+        assert main(["generate", *options, "--model", model, "--device", "cpu"]) == 2
+        assert told in capsys.readouterr().err
