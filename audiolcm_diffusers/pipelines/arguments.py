@@ -156,6 +156,47 @@ def check_generator(
         )
 
 
+def split_by_length(arguments: dict[str, Any], num_prompts: int) -> list[tuple[list[int], dict[str, Any]]]:
+    r"""
+    Calls of one length each, in place of one with a length a prompt.
+
+    Args:
+        arguments (`dict`): Of a call; `audio_length_in_s` is a list.
+        num_prompts (`int`): Its prompts.
+
+    Returns:
+        `list[tuple[list[int], dict]]`: Numbers of the waveforms that a call makes, and its arguments.
+
+    Raises:
+        ValueError: If there are not as many lengths as prompts, or `latents`, which have one length, are given.
+    """
+    lengths = arguments["audio_length_in_s"]
+    if len(lengths) != num_prompts:
+        raise ValueError(
+            f"Expected one `audio_length_in_s`, or {num_prompts}, as many as there are prompts, got {len(lengths)}: "
+            f"{lengths!r}."
+        )
+    if arguments["latents"] is not None:
+        raise ValueError(f"`latents` are of one length, and do not go with audio_length_in_s={lengths!r}.")
+    number = arguments["num_waveforms_per_prompt"]
+    calls = []
+    for length_s in dict.fromkeys(lengths):
+        prompts = [index for index, other in enumerate(lengths) if other == length_s]
+        waveforms = [index * number + take for index in prompts for take in range(number)]
+        call = {**arguments, "audio_length_in_s": length_s}
+        for name, value in arguments.items():
+            if isinstance(value, torch.Tensor) and name != "timesteps":
+                call[name] = value[prompts]
+            elif name in ("prompt", "negative_prompt", "guidance_scale") and isinstance(value, (list, tuple)):
+                call[name] = [value[index] for index in prompts]
+            elif name == "events" and value is not None and num_prompts > 1:
+                call[name] = [value[index] for index in prompts]
+            elif name == "generator" and isinstance(value, list):
+                call[name] = [value[index] for index in waveforms]
+        calls.append((waveforms, call))
+    return calls
+
+
 @dataclass(frozen=True)
 class SoundLength:
     r"""

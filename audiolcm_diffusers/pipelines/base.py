@@ -2,7 +2,7 @@
 """Components, state and steps that all pipelines of AudioLCM have. What is asked of a call is each pipeline's own."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,12 +62,22 @@ class Call:
         length ([`~arguments.SoundLength`]): Of each sound.
         windows (`tuple[list[Window], list[Window]]`): What the transformer sees at once in even and in odd steps.
         window_frames (`int`): Latent frames of a window at most.
+        layers (`list[tuple[list[Window], list[Window]]]`, *optional*):
+            With events at seconds, the windows of each caption of `text`, all of which are heard in one sound.
+        loudness (`torch.Tensor` of shape `(latent_frames,)`, *optional*): How much sound there is then.
     """
 
     text: PromptText
     length: SoundLength
     windows: tuple[list[Window], list[Window]]
     window_frames: int
+    layers: list[tuple[list[Window], list[Window]]] | None = None
+    loudness: torch.Tensor | None = None
+
+    @property
+    def num_sounds(self) -> int:
+        r"""`int`: Prompts that are sounds of their own. With events at seconds, all captions are of one."""
+        return self.text.num_prompts if self.layers is None else 1
 
     @property
     def steady_frames(self) -> int | None:
@@ -78,6 +88,20 @@ class Call:
     def is_whole(self) -> bool:
         r"""`bool`: Whether a sound is no longer than what the transformer sees at once."""
         return len(self.windows[0]) == 1
+
+
+@dataclass(frozen=True)
+class Layer:
+    r"""
+    What the transformer is told of a part of a sound, or of all of it.
+
+    Args:
+        conditions ([`~stages.Conditions`]): What it is told.
+        windows (`tuple[Sequence[Window], Sequence[Window]]`): What it sees in even and in odd steps.
+    """
+
+    conditions: Conditions
+    windows: tuple[Sequence[Window], Sequence[Window]]
 
 
 class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLoaderMixin):
@@ -459,17 +483,23 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         self,
         latents: torch.Tensor,
         timestep: torch.Tensor,
-        conditions: Conditions,
-        windows: Sequence[Window],
+        layers: Sequence[Layer],
         step: int,
     ) -> torch.Tensor:
-        """What the transformer predicts of latents as the scheduler has them, window by window."""
+        """What the transformer predicts of latents as the scheduler has them, window by window, caption by caption."""
         seen = scale_model_input(self.scheduler, latents, timestep)
+        predictions, first = [], 0
+        num_windows = sum(len(layer.windows[step % 2]) for layer in layers)
+        for layer in layers:
+            windows = layer.windows[step % 2]
 
-        def of_window(part: torch.Tensor, number: int) -> torch.Tensor:
-            return self._predict_window(part, timestep, conditions, step, number, len(windows))
+            def of_window(part: torch.Tensor, number: int, layer=layer, first=first) -> torch.Tensor:
+                return self._predict_window(part, timestep, layer.conditions, step, first + number, num_windows)
 
-        return predict_in_windows(of_window, seen, windows)
+            if windows:
+                predictions.append(predict_in_windows(of_window, seen, windows))
+            first += len(windows)
+        return sum(predictions[1:], start=predictions[0])
 
     def _predict_window(
         self,
@@ -495,8 +525,7 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         self,
         latents: torch.Tensor,
         timesteps: torch.Tensor,
-        conditions: Conditions,
-        windows: tuple[Sequence[Window], Sequence[Window]],
+        layers: Sequence[Layer],
         generator: torch.Generator | list[torch.Generator] | None,
         eta: float | None,
         callback_on_step_end: Callable | None,
@@ -510,16 +539,18 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
                 if self.interrupt:
                     continue
                 self._current_timestep = timestep
-                prediction = self._predict(latents, timestep, conditions, windows[index % 2], index)
+                prediction = self._predict(latents, timestep, layers, index)
                 latents = self.scheduler.step(prediction, timestep, latents, **step_kwargs)[0].to(self._step_dtype)
                 if put_back is not None:
                     latents = put_back(latents, index)
                 if callback_on_step_end is not None:
+                    conditions = layers[0].conditions
                     tensors = {"latents": latents, **conditions.embeds}
                     given = {name: tensors[name] for name in callback_on_step_end_tensor_inputs or ("latents",)}
                     latents, conditions = read_changes(
                         callback_on_step_end(self, index, timestep, given), latents, conditions
                     )
+                    layers = [replace(layers[0], conditions=conditions), *layers[1:]]
                 progress_bar.update()
         self._current_timestep = None
         return latents
@@ -567,6 +598,7 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         is_loop: bool = False,
         kept: Kept | None = None,
         fades: tuple[bool, bool] = (True, True),
+        gains: torch.Tensor | None = None,
     ) -> torch.Tensor | np.ndarray:
         """Clean latents as what a call returns."""
         check_finite(latents, "The transformer's steps gave latents that are expected")
@@ -581,6 +613,8 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
             if waveforms is None:
                 device = "cpu" if output_type == "np" else piece.device
                 waveforms = torch.empty(len(piece), length.num_samples, device=device)
+            if gains is not None:
+                piece = piece * gains[begin : begin + piece.shape[-1]].to(piece)
             waveforms[:, begin : begin + piece.shape[-1]] = piece
             begin += piece.shape[-1]
         warn_of_silence(waveforms)

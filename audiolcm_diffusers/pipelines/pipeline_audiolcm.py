@@ -7,18 +7,70 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from diffusers.pipelines.pipeline_utils import AudioPipelineOutput
 from diffusers.utils.torch_utils import randn_tensor
 
+from ..data.latents import LatentEncoder
 from ..schedulers.scheduling_lcm_audio import LCMAudioScheduler
-from .arguments import check_flag, check_latents
-from .base import AudioLCMPipelineBase, Call
+from .arguments import (
+    check_flag,
+    check_generator,
+    check_latents,
+    check_num_waveforms,
+    check_scales,
+    is_number,
+    split_by_length,
+)
+from .base import AudioLCMPipelineBase, Call, Layer
 from .finite import check_finite, warn_of_silence
 from .in_use import in_use, one_call_at_a_time
-from .schedules import check_steps, set_timesteps
+from .prompt_events import structured_captions
+from .schedules import check_steps, init_noise_sigma, noised, set_timesteps
 from .stages import Conditions
 from .streaming import LatentFront
+from .timeline import Timeline, is_timed, read_timeline, windows_of
 from .windows import read_frames
+
+
+# What `AudioLCMPipeline._start` reads of a call's arguments.
+OF_THE_START = (
+    "num_inference_steps",
+    "guidance_scale",
+    "original_inference_steps",
+    "timesteps",
+    "num_waveforms_per_prompt",
+    "generator",
+    "latents",
+    "prompt_attention_mask",
+    "negative_prompt_attention_mask",
+    "attention_kwargs",
+)
+
+
+def count_prompts(arguments: dict[str, Any]) -> int:
+    r"""Prompts of a call."""
+    prompt, embeds, events = (arguments[name] for name in ("prompt", "prompt_embeds", "events"))
+    if isinstance(embeds, torch.Tensor):
+        return len(embeds)
+    if isinstance(prompt, (list, tuple)):
+        return len(prompt)
+    return 1 if prompt is not None or events is None else len(structured_captions(events))
+
+
+def layers_of(call: Call, conditions: Conditions) -> list[Layer]:
+    r"""
+    What the transformer is told, and where.
+
+    Args:
+        call ([`~pipelines.base.Call`]): What is asked for.
+        conditions ([`~stages.Conditions`]):
+            A row a waveform; or with events at seconds, all waveforms of one caption after those of another.
+    """
+    if call.layers is None:
+        return [Layer(conditions, call.windows)]
+    parts = conditions.split(len(call.layers))
+    return [Layer(part, windows) for part, windows in zip(parts, call.layers)]
 
 
 class AudioLCMPipeline(AudioLCMPipelineBase):
@@ -119,10 +171,19 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         Raises:
             ValueError: Quoting the value that does not fit and saying what does.
         """
+        if isinstance(audio_length_in_s, (list, tuple)):
+            raise ValueError(
+                f"Expected one `audio_length_in_s`, got {audio_length_in_s!r}; a call of the pipeline takes several."
+            )
         num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
+        timeline = None
+        if is_timed(events):
+            timeline = self._read_timeline(events, prompt, prompt_embeds, audio_length_in_s, latents, loop)
+            check_scales(guidance_scale, 1)
+            guidance_scale = guidance_scale[0] if isinstance(guidance_scale, (list, tuple)) else guidance_scale
         text, limits = self._check_call(
-            prompt=prompt,
-            events=events,
+            prompt=prompt if timeline is None else timeline.captions,
+            events=events if timeline is None else None,
             negative_prompt=negative_prompt,
             prompt_embeds=prompt_embeds,
             negative_prompt_embeds=negative_prompt_embeds,
@@ -134,21 +195,49 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             attention_kwargs=attention_kwargs,
             callback_on_step_end_tensor_inputs=callback_on_step_end_tensor_inputs,
             output_type=output_type,
-            generator=generator,
+            generator=generator if timeline is None else None,
         )
         check_steps(self.scheduler, num_inference_steps, original_inference_steps, timesteps)
         length = limits.read(audio_length_in_s, latents)
-        num_waveforms = text.num_prompts * num_waveforms_per_prompt
-        check_latents(latents, (num_waveforms, self.transformer.config.in_channels, length.num_latent_frames))
         check_flag("loop", loop)
-        return Call(text, length, limits.windows(length, loop), limits.window_frames)
+        layers = loudness = None
+        if timeline is not None:
+            layers, loudness = windows_of(timeline, length, limits)
+        call = Call(text, length, limits.windows(length, loop), limits.window_frames, layers, loudness)
+        check_generator(generator, call.num_sounds, num_waveforms_per_prompt)
+        num_waveforms = call.num_sounds * num_waveforms_per_prompt
+        check_latents(latents, (num_waveforms, self.transformer.config.in_channels, length.num_latent_frames))
+        return call
+
+    def _read_timeline(
+        self,
+        events: Sequence,
+        prompt: str | list[str] | None,
+        prompt_embeds: torch.Tensor | None,
+        audio_length_in_s: float | None,
+        latents: torch.Tensor | None,
+        loop: bool,
+    ) -> Timeline:
+        """Events with seconds, of one sound."""
+        if prompt_embeds is not None:
+            raise ValueError("Events at seconds have captions of their own, and do not go with `prompt_embeds`.")
+        if loop:
+            raise ValueError("Events at seconds do not go with `loop`, which has no beginning that they count from.")
+        length_s = audio_length_in_s
+        if length_s is None and isinstance(latents, torch.Tensor) and latents.ndim == 3:
+            length_s = latents.shape[-1] * self.hop_length * self.latent_hop / self.sampling_rate
+        if length_s is None:
+            length_s = self.config.default_audio_length_in_s
+        if not is_number(length_s):
+            raise ValueError(f"Expected `audio_length_in_s` to be a finite number of seconds, got {length_s!r}.")
+        return read_timeline(events, prompt, length_s)
 
     @torch.no_grad()
     @one_call_at_a_time
     def __call__(
         self,
         prompt: str | list[str] | None = None,
-        audio_length_in_s: float | None = None,
+        audio_length_in_s: float | Sequence[float] | None = None,
         num_inference_steps: int | None = None,
         guidance_scale: float | Sequence[float] | None = None,
         original_inference_steps: int | None = None,
@@ -176,9 +265,11 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         Args:
             prompt (`str` or `list[str]`, *optional*):
                 What is to be heard. The second text stream reads it as one event that lasts all the time; a prompt
-                in structured form, `"<a sneeze& start>@<a door slams& end>"`, says when.
-            audio_length_in_s (`float`, *optional*):
-                Seconds of sound, exact to the sample. By default the length of `latents`, or else
+                in structured form, `"<a sneeze& start>@<a door slams& end>"`, says when. `(rain:1.3)` counts for more
+                than other words, `(rain:0.5)` for less; brackets without a number are text, as are `\\(` and `\\)`.
+            audio_length_in_s (`float` or `list[float]`, *optional*):
+                Seconds of sound, exact to the sample. With a list, one a prompt, `audios` is a list of waveforms, made
+                by a call for each length. By default the length of `latents`, or else
                 `config.default_audio_length_in_s` or as much of it as the model can do.
             num_inference_steps (`int`, defaults to `config.default_num_inference_steps`):
                 Denoising steps, from 1 to the original steps. A student needs 1 to 4; a teacher 20 and more. With a
@@ -215,7 +306,10 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 What the second text stream reads instead of `prompt`: (description, order) pairs such as
                 `[("dog barks", "start"), ("rain", "all")]`, with the orders `"all"`, `"start"`, `"mid"` and `"end"`;
                 or a list of such lists, one a prompt. The first stream reads `prompt`, or without one the
-                descriptions joined by "and".
+                descriptions joined by "and". Of one sound, events may also say when they begin, `("a door slams",
+                3.5)`, or from when to when they last, `("rain", 0.0, 20.0)`: they have windows of their own, while
+                `prompt` or those with orders are heard besides, and without either nothing is (see
+                `pipelines/timeline.py`).
             eta (`float`, *optional*):
                 Share of fresh noise in each step, from 0 to 1, for schedulers whose steps take it.
             attention_kwargs (`dict`, *optional*):
@@ -260,57 +354,72 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             generator, callback_on_step_end, callback_on_step_end_tensor_inputs
         )
         num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
-        call = self.check_inputs(
-            prompt=prompt,
-            audio_length_in_s=audio_length_in_s,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            original_inference_steps=original_inference_steps,
-            timesteps=timesteps,
-            negative_prompt=negative_prompt,
-            num_waveforms_per_prompt=num_waveforms_per_prompt,
-            generator=generator,
-            latents=latents,
-            prompt_embeds=prompt_embeds,
-            negative_prompt_embeds=negative_prompt_embeds,
-            prompt_attention_mask=prompt_attention_mask,
-            negative_prompt_attention_mask=negative_prompt_attention_mask,
-            events=events,
-            eta=eta,
-            attention_kwargs=attention_kwargs,
-            callback_on_step_end_tensor_inputs=callback_on_step_end_tensor_inputs,
-            output_type=output_type,
-            loop=loop,
-        )
-        timesteps, conditions, latents = self._start(
-            call,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            original_inference_steps=original_inference_steps,
-            timesteps=timesteps,
-            num_waveforms_per_prompt=num_waveforms_per_prompt,
-            generator=generator,
-            latents=latents,
-            prompt_attention_mask=prompt_attention_mask,
-            negative_prompt_attention_mask=negative_prompt_attention_mask,
-            attention_kwargs=attention_kwargs,
-        )
-        latents = self._denoise(
-            latents,
-            timesteps,
-            conditions,
-            call.windows,
-            generator,
-            eta,
-            callback_on_step_end,
-            callback_on_step_end_tensor_inputs,
-        )
-        audio = self._output(latents, call.length, output_type, call.is_whole, loop)
+        arguments = {
+            "prompt": prompt,
+            "audio_length_in_s": audio_length_in_s,
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+            "original_inference_steps": original_inference_steps,
+            "timesteps": timesteps,
+            "negative_prompt": negative_prompt,
+            "num_waveforms_per_prompt": num_waveforms_per_prompt,
+            "generator": generator,
+            "latents": latents,
+            "prompt_embeds": prompt_embeds,
+            "negative_prompt_embeds": negative_prompt_embeds,
+            "prompt_attention_mask": prompt_attention_mask,
+            "negative_prompt_attention_mask": negative_prompt_attention_mask,
+            "events": events,
+            "eta": eta,
+            "attention_kwargs": attention_kwargs,
+            "callback_on_step_end_tensor_inputs": callback_on_step_end_tensor_inputs,
+            "output_type": output_type,
+            "loop": loop,
+        }
+        if isinstance(audio_length_in_s, (list, tuple)):
+            audio = self._make_several_lengths(arguments, callback_on_step_end)
+        else:
+            audio = self._make(self.check_inputs(**arguments), arguments, callback_on_step_end)
         self.maybe_free_model_hooks()
 
         if not return_dict:
             return (audio,)
         return AudioPipelineOutput(audios=audio)
+
+    def _make_several_lengths(
+        self, arguments: dict[str, Any], callback_on_step_end: Callable | None
+    ) -> list[np.ndarray | torch.Tensor]:
+        """A call for each length, all of which are checked before any begins."""
+        check_num_waveforms(arguments["num_waveforms_per_prompt"])
+        num_prompts = count_prompts(arguments)
+        check_scales(arguments["guidance_scale"], num_prompts)
+        check_generator(arguments["generator"], num_prompts, arguments["num_waveforms_per_prompt"])
+        parts = split_by_length(arguments, num_prompts)
+        calls = [self.check_inputs(**part) for _, part in parts]
+        made = {}
+        for (waveforms, part), call in zip(parts, calls):
+            made.update(zip(waveforms, self._make(call, part, callback_on_step_end)))
+        return [made[index] for index in range(len(made))]
+
+    def _make(
+        self, call: Call, arguments: dict[str, Any], callback_on_step_end: Callable | None
+    ) -> np.ndarray | torch.Tensor:
+        """What a call of one length returns."""
+        generator = arguments["generator"]
+        timesteps, conditions, latents = self._start(call, **{name: arguments[name] for name in OF_THE_START})
+        latents = self._denoise(
+            latents,
+            timesteps,
+            layers_of(call, conditions),
+            generator,
+            arguments["eta"],
+            callback_on_step_end,
+            arguments["callback_on_step_end_tensor_inputs"],
+            self._silence(call, latents, timesteps),
+        )
+        return self._output(
+            latents, call.length, arguments["output_type"], call.is_whole, arguments["loop"], gains=self._gains(call)
+        )
 
     def _start(
         self,
@@ -336,7 +445,7 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             call.text, num_waveforms_per_prompt, (prompt_attention_mask, negative_prompt_attention_mask)
         )
         latents = self.prepare_latents(
-            batch_size=call.text.num_prompts * num_waveforms_per_prompt,
+            batch_size=call.num_sounds * num_waveforms_per_prompt,
             num_channels=self.transformer.config.in_channels,
             num_frames=call.length.num_latent_frames,
             dtype=self._step_dtype,
@@ -436,18 +545,50 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         )
         return self._stream(call, output_type, **arguments)
 
+    def _silence(
+        self, call: Call, latents: torch.Tensor, timesteps: torch.Tensor
+    ) -> Callable[[torch.Tensor, int], torch.Tensor] | None:
+        """Puts silence into latents where no event is heard, and no prompt."""
+        if call.loudness is None or bool((call.loudness > 0).all()):
+            return None
+        num_samples = call.length.num_latent_frames * self.hop_length * self.latent_hop
+        _, silent = LatentEncoder(self.vae).mels_and_latents(torch.zeros(1, num_samples), latents.device)
+        silent = silent.to(latents).expand_as(latents)
+        is_silent = (call.loudness == 0).to(latents.device)
+        noise = latents / init_noise_sigma(self.scheduler)
+
+        def put_in(latents: torch.Tensor, index: int) -> torch.Tensor:
+            is_last = index + 1 == len(timesteps)
+            if not is_last and (index + 1) % self.scheduler.order:
+                return latents
+            kept = silent if is_last else noised(self.scheduler, silent, noise, timesteps[index + 1])
+            return torch.where(is_silent, kept.to(latents), latents)
+
+        return put_in
+
+    def _gains(self, call: Call) -> torch.Tensor | None:
+        """How loud each sample is, where events come out of silence."""
+        if call.loudness is None or bool((call.loudness == 1).all()):
+            return None
+        scale = self.hop_length * self.latent_hop
+        gains = F.interpolate(call.loudness[None, None], scale_factor=float(scale), mode="linear")[0, 0]
+        return gains[: call.length.num_samples]
+
     def _stream(self, call: Call, output_type: str, loop: bool, **arguments: Any) -> Iterator:
         with in_use(self):
             # Not around the yields: whoever takes the pieces may want gradients in between.
             with torch.no_grad():
                 read = self._front(call, loop, **arguments)
             pieces = self._pieces(read, call.length, call.is_whole, loop)
-            peak = torch.zeros(())
+            peak, gains, begin = torch.zeros(()), self._gains(call), 0
             while True:
                 with torch.no_grad():
                     piece = next(pieces, None)
                 if piece is None:
                     break
+                if gains is not None:
+                    piece = piece * gains[begin : begin + piece.shape[-1]].to(piece)
+                    begin += piece.shape[-1]
                 peak = torch.maximum(peak, piece.abs().amax(dim=-1).cpu())
                 yield piece.cpu().numpy() if output_type == "np" else piece
             warn_of_silence(peak[:, None])
@@ -460,8 +601,10 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
         timesteps, conditions, latents = self._start(call, generator=generator, **arguments)
         scheduler = self.scheduler
         is_elementwise = isinstance(scheduler, LCMAudioScheduler) and not scheduler.config.thresholding
-        if loop or not is_elementwise:
-            latents = self._denoise(latents, timesteps, conditions, call.windows, generator, eta, None, None)
+        if loop or not is_elementwise or call.layers is not None:
+            silence = self._silence(call, latents, timesteps)
+            layers = layers_of(call, conditions)
+            latents = self._denoise(latents, timesteps, layers, generator, eta, None, None, silence)
             check_finite(latents, "The transformer's steps gave latents that are expected")
             return partial(read_frames, latents)
         # Drawn in the order in which steps would draw it.

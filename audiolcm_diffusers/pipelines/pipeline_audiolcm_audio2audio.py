@@ -8,7 +8,7 @@ import torch
 from diffusers.pipelines.pipeline_utils import AudioPipelineOutput
 
 from .arguments import check_latents
-from .base import Call
+from .base import Call, Layer
 from .editing import AudioLCMEditingPipelineBase
 from .in_use import one_call_at_a_time
 from .schedules import check_steps, check_strength, init_noise_sigma, noised, set_timesteps
@@ -207,8 +207,7 @@ class AudioLCMAudio2AudioPipeline(AudioLCMEditingPipelineBase):
         latents = self._denoise(
             start,
             timesteps,
-            conditions,
-            call.windows,
+            [Layer(conditions, call.windows)],
             generator,
             eta,
             callback_on_step_end,

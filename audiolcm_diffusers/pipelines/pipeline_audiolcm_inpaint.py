@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from diffusers.pipelines.pipeline_utils import AudioPipelineOutput
 
 from .arguments import check_flag, check_latents, is_number
-from .base import Call
+from .base import Call, Layer
 from .decoding import Kept
 from .editing import AudioLCMEditingPipelineBase
 from .in_use import one_call_at_a_time
@@ -285,8 +285,12 @@ class AudioLCMInpaintPipeline(AudioLCMEditingPipelineBase):
         latents = self._denoise(
             start,
             timesteps,
-            conditions,
-            tuple([window for window in windows if window.shows(~known)] for windows in call.windows),
+            [
+                Layer(
+                    conditions,
+                    tuple([window for window in windows if window.shows(~known)] for windows in call.windows),
+                )
+            ],
             generator,
             eta,
             callback_on_step_end,

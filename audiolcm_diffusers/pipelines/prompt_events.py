@@ -17,8 +17,8 @@ _EVENT = re.compile(r"<([^<>&@]+)&([^<>&@]*)>")
 _STRUCTURED_CAPTION = re.compile(rf"\s*{_EVENT.pattern}(?:\s*@\s*{_EVENT.pattern})*\s*")
 
 
-def _event_text(text: str) -> str:
-    """
+def event_text(text: str) -> str:
+    r"""
     Write a text without the four characters that structure a caption: `&` and `@` as words, `<` and `>` not at all.
 
     Raises:
@@ -72,7 +72,7 @@ def format_events(events: Sequence[tuple[str, str]]) -> str:
             or not all(isinstance(part, str) for part in event)
         ):
             raise ValueError(f"Expected an event to be a pair of strings (description, order), got {event!r}.")
-        text, order = _event_text(event[0]), event[1].strip()
+        text, order = event_text(event[0]), event[1].strip()
         if not text:
             raise ValueError(f"Expected an event to have a description, got {event!r}.")
         if order not in EVENT_ORDERS:
@@ -125,7 +125,7 @@ def structured_caption(prompt: str) -> str:
     events = parse_events(prompt)
     if events is not None:
         return format_events(events)
-    if not _event_text(prompt):
+    if not event_text(prompt):
         return ""
     return format_events([(prompt, "all")])
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from .finite import check_finite
 from .prompt_events import plain_caption, structured_caption, structured_captions
+from .prompt_weights import parse_weights, token_weights
 
 
 logger = logging.get_logger(__name__)
@@ -49,13 +50,26 @@ class TextStream:
             return None
         return NUM_TEXT_TOKENS if self.tokenizer.model_max_length > _NO_LENGTH else self.tokenizer.model_max_length
 
-    def _tokenize(self, captions: list[str]) -> torch.Tensor:
+    def _tokenize(
+        self, captions: list[str], phrases: Sequence[Sequence[tuple[str, float]]]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Tokens, and how much each counts, where any counts for more or less than 1."""
         tokenizer, max_length = self.tokenizer, self.num_tokens
         num_kept = max_length - tokenizer.num_special_tokens_to_add()
         # One call, which neither pads nor cuts: these are settings of the tokenizer itself, which threads may share.
-        encoded = tokenizer(captions, return_special_tokens_mask=True, return_attention_mask=False, verbose=False)
-        rows = []
-        for caption, tokens, mask in zip(captions, encoded.input_ids, encoded.special_tokens_mask):
+        options = {"return_special_tokens_mask": True, "return_attention_mask": False, "verbose": False}
+        if any(phrases):
+            if not tokenizer.is_fast:
+                raise ValueError(
+                    f"The pipeline's `{self.tokenizer_name}` does not say which of its tokens a phrase is, which "
+                    f"weights need: take a fast tokenizer, or leave out the weights {[*phrases]!r}."
+                )
+            options["return_offsets_mapping"] = True
+        encoded = tokenizer(captions, **options)
+        rows, weights = [], []
+        for number, (caption, tokens, mask) in enumerate(
+            zip(captions, encoded.input_ids, encoded.special_tokens_mask)
+        ):
             num_leading = mask.index(0) if 0 in mask else len(mask)
             num_text = len(tokens) - tokenizer.num_special_tokens_to_add()
             text, num_cut = tokens[num_leading : num_leading + num_text], num_text - num_kept
@@ -70,12 +84,30 @@ class TextStream:
             row = [*tokens[:num_leading], *text, *tokens[num_leading + num_text :]]
             padding = [tokenizer.pad_token_id] * (max_length - len(row))
             rows.append([*padding, *row] if tokenizer.padding_side == "left" else [*row, *padding])
-        return torch.tensor(rows, dtype=torch.long)
+            if any(phrases):
+                of_tokens = token_weights(caption, encoded.offset_mapping[number], phrases[number])
+                # Cut and filled up as the tokens are.
+                first = num_leading + (num_cut if num_cut > 0 and tokenizer.truncation_side == "left" else 0)
+                kept = of_tokens[:num_leading] + of_tokens[first : first + len(text)]
+                kept += of_tokens[num_leading + num_text :]
+                ones = [1.0] * len(padding)
+                weights.append([*ones, *kept] if tokenizer.padding_side == "left" else [*kept, *ones])
+        return torch.tensor(rows, dtype=torch.long), torch.tensor(weights) if weights else None
 
-    def encode(self, captions: list[str], device: torch.device) -> torch.Tensor:
-        r"""Tokens of captions, `(num_captions, num_tokens, width)`."""
+    def encode(
+        self, captions: list[str], device: torch.device, phrases: Sequence[Sequence[tuple[str, float]]] = ()
+    ) -> torch.Tensor:
+        r"""Tokens of captions, `(num_captions, num_tokens, width)`, with the phrases of each weighted."""
+        tokens, weights = self._tokenize(captions, phrases)
+        states = self._encode_tokens(tokens.to(device))
+        if weights is None:
+            return states
+        empty = self._encode_tokens(self._tokenize([""], ())[0].to(device))
+        return torch.lerp(empty, states, weights.to(states)[..., None])
+
+    def _encode_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         # The published model gives its encoders no attention mask, so that padding is attended.
-        hidden_states = self.text_encoder(self._tokenize(captions).to(device))[0]
+        hidden_states = self.text_encoder(tokens)[0]
         return hidden_states if self.projection is None else self.projection(hidden_states)
 
 
@@ -87,21 +119,32 @@ class Captions:
     Args:
         plain (`list[str]`): For the first stream.
         structured (`list[str]`): The same prompts for the second.
+        phrases (`list[list[tuple[str, float]]]`): Phrases of each that count for more or less, and how much.
     """
 
     plain: list[str]
     structured: list[str]
+    phrases: list[list[tuple[str, float]]]
 
     @classmethod
     def of(cls, prompts: Sequence[str]) -> "Captions":
         r"""Both readings of prompts, plain or in structured form."""
-        return cls([plain_caption(text) for text in prompts], [structured_caption(text) for text in prompts])
+        texts, phrases = zip(*map(parse_weights, prompts))
+        return cls(*([caption(text) for text in texts] for caption in (plain_caption, structured_caption)), [*phrases])
 
     @classmethod
     def of_events(cls, events: Sequence, prompts: Sequence[str] | None) -> "Captions":
         r"""Events for the second stream; prompts, or without them the events' descriptions, for the first."""
-        structured = structured_captions(events)
-        return cls([plain_caption(text) for text in (structured if prompts is None else prompts)], structured)
+        structured, phrases = zip(*map(parse_weights, structured_captions(events)))
+        if prompts is None:
+            return cls([plain_caption(text) for text in structured], [*structured], [*phrases])
+        prompts, of_prompts = zip(*map(parse_weights, prompts))
+        if any(phrases) or any(of_prompts):
+            raise ValueError(
+                f"Weights cannot be told apart where `prompt` and `events` are both given, got {prompts!r} with "
+                f"{list(events)!r}: leave out the one or the weights."
+            )
+        return cls([plain_caption(text) for text in prompts], [*structured], [*phrases])
 
     def __len__(self) -> int:
         return len(self.structured)
@@ -109,7 +152,7 @@ class Captions:
     def encode(self, streams: Sequence[TextStream], device: torch.device) -> torch.Tensor:
         r"""Tokens of the streams that there are, one after the other: `(num_captions, num_tokens, width)`."""
         embeds = [
-            stream.encode(captions, device)
+            stream.encode(captions, device, self.phrases)
             for captions, stream in zip((self.plain, self.structured), streams)
             if stream.text_encoder is not None
         ]

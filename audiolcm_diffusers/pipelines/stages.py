@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -38,6 +38,13 @@ class Conditions:
     def changed(self, tensors: dict[str, torch.Tensor]) -> "Conditions":
         r"""With the embeddings that are among the tensors which a callback returned."""
         return replace(self, **{name: tensors[name] for name in self.embeds if name in tensors})
+
+    def split(self, number: int) -> list["Conditions"]:
+        r"""The rows in so many parts of one size, one behind the other."""
+        names = [field.name for field in fields(self)]
+        values = [getattr(self, name) for name in names]
+        parts = [[None] * number if value is None else value.chunk(number) for value in values]
+        return [Conditions(*part) for part in zip(*parts)]
 
     def of_both(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         r"""Embeddings and mask of a batch of negative prompts, then prompts."""

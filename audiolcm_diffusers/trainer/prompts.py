@@ -4,6 +4,7 @@
 import torch
 
 from ..pipelines.prompt_events import format_events, structured_caption
+from ..pipelines.prompt_weights import escape_weights
 from ..pipelines.prompts import logger
 
 
@@ -48,7 +49,8 @@ def encoder_of_prompts(pipe):
         # That a prompt is cut where the text stream ends is told once, not in every step.
         logger.addFilter(first_warning)
         try:
-            return pipe.encode_prompt(prompts, do_classifier_free_guidance=False)[0]
+            # What data say is text, brackets included.
+            return pipe.encode_prompt([*map(escape_weights, prompts)], do_classifier_free_guidance=False)[0]
         finally:
             logger.removeFilter(first_warning)
 

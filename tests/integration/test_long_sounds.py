@@ -199,3 +199,110 @@ class TestScales:
     def test_any_other_number_is_refused(self, make, scale, message):
         with pytest.raises(ValueError, match=message):
             make()(["rain", "wind"], guidance_scale=scale)
+
+
+class TestEvents:
+    def test_have_windows_where_they_are(self, make):
+        """4 s are 125 frames: the base in windows of 32; an event from 2 s on, 62.5 frames less two, for 2 s."""
+        pipe = make()
+        shown = []
+        pipe.transformer.register_forward_pre_hook(
+            lambda module, args, kwargs: shown.append(
+                (kwargs["hidden_states"].shape[-1], kwargs["encoder_hidden_states"])
+            ),
+            with_kwargs=True,
+        )
+        pipe("rain", 4.0, events=[("a dog", 2.0)], generator=seed(), num_inference_steps=1, output_type="latent")
+        base = pipe.encode_prompt("<rain& all>", do_classifier_free_guidance=False)[0]
+        event = pipe.encode_prompt("<a dog& start>@<rain& all>", do_classifier_free_guidance=False)[0]
+        of_event = [torch.allclose(embeds, event, atol=1e-5) for _, embeds in shown]
+        assert [torch.allclose(embeds, base, atol=1e-5) for _, embeds in shown] == [not other for other in of_event]
+        expected = [len(window.weights) for window in plan_windows(65, 32, 8)]
+        assert [length for (length, _), other in zip(shown, of_event) if other] == expected
+
+    def test_leave_the_rest_as_it_is(self, make):
+        """In windows that show nothing of an event, what is heard is what is heard without."""
+        pipe = make()
+        call = {"generator": None, "num_inference_steps": 1, "output_type": "latent", "audio_length_in_s": 8.0}
+        with_event = pipe("rain", events=[("a dog", 5.0)], **{**call, "generator": seed()}).audios
+        without = pipe("<rain& all>", **{**call, "generator": seed()}).audios
+        torch.testing.assert_close(with_event[..., :150], without[..., :150], atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(with_event[..., 160:200], without[..., 160:200], atol=1e-2)
+
+    @pytest.mark.parametrize("scheduler", [None, DDIMScheduler])
+    def test_come_out_of_silence(self, make, scheduler):
+        pipe = make(scheduler() if scheduler else None)
+        call = {"audio_length_in_s": 4.0, "num_inference_steps": 3, "num_waveforms_per_prompt": 2, "output_type": "pt"}
+        made = pipe(events=[("a dog", 1.0)], generator=seed(), guidance_scale=2.0, **call).audios
+        assert made.shape == (2, 64000)
+        assert not made[:, :14500].any() and not made[:, 49000:].any() and made[:, 16000:40000].abs().max() > 0
+        pieces = list(pipe.stream(events=[("a dog", 1.0)], generator=seed(), guidance_scale=2.0, **call))
+        assert torch.equal(torch.cat(pieces, dim=-1), made)
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            ({"events": [("a", 9.0)], "audio_length_in_s": 4.0}, "to begin within the sound's 4 s"),
+            ({"events": [("a", 1.0)], "loop": True}, "do not go with `loop`"),
+            ({"events": [("a", 1.0)], "prompt_embeds": torch.zeros(1, 80, 16)}, "do not go with `prompt_embeds`"),
+            ({"events": [("a", 1.0)], "guidance_scale": [1.0, 2.0]}, "one `guidance_scale`, or 1"),
+            ({"events": [("a", 1.0)], "generator": [torch.Generator()] * 2}, "as many generators as waveforms"),
+            ({"events": [("a", 1.0)], "audio_length_in_s": "4"}, "a finite number of seconds, got '4'"),
+        ],
+    )
+    def test_what_makes_no_sense_is_quoted(self, make, call, message):
+        with pytest.raises(ValueError, match=message):
+            make()(**call)
+
+
+class TestLengths:
+    def test_one_a_prompt(self, make):
+        pipe = make()
+        lengths = [0.3, 2.0, 0.3]
+        generators = [seed(index) for index in range(6)]
+        prompts, scales = ["rain", "wind", "hail"], [1.0, 2.0, 3.0]
+        options = {"num_waveforms_per_prompt": 2, "output_type": "pt"}
+        made = pipe(prompts, lengths, generator=generators, guidance_scale=scales, **options).audios
+        assert [len(waveform) for waveform in made] == [4800] * 2 + [32000] * 2 + [4800] * 2
+        for index, waveform in enumerate(made):
+            prompt = index // 2
+            one = pipe(
+                prompts[prompt],
+                lengths[prompt],
+                generator=seed(index),
+                guidance_scale=scales[prompt],
+                output_type="pt",
+            ).audios[0]
+            torch.testing.assert_close(waveform, one, atol=1e-3, rtol=1e-2)
+
+    def test_of_other_arguments_those_of_the_prompt_are_taken(self, make):
+        pipe = make(DDIMScheduler())
+        embeds = torch.randn(2, 80, 16, generator=seed())
+        call = {"num_inference_steps": 2, "guidance_scale": 2.0, "output_type": "latent"}
+        made = pipe(prompt_embeds=embeds, audio_length_in_s=[0.2, 0.4], generator=[seed(0), seed(1)], **call).audios
+        for index, length_s in enumerate((0.2, 0.4)):
+            one = pipe(
+                prompt_embeds=embeds[index : index + 1], audio_length_in_s=length_s, generator=seed(index), **call
+            ).audios[0]
+            torch.testing.assert_close(made[index], one)
+        events = [[("rain", "all")], [("wind", "all"), ("a dog", "end")]]
+        made = pipe(events=events, audio_length_in_s=[0.2, 0.4], negative_prompt=["x", "y"], **call).audios
+        assert [latents.shape[-1] for latents in made] == [7, 13]
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            ({"audio_length_in_s": [1.0]}, "one `audio_length_in_s`, or 2, as many as there are prompts, got 1"),
+            ({"audio_length_in_s": [1.0, 0.0]}, "at least one sample, 1/16000 s, got 0.0"),
+            ({"audio_length_in_s": [1.0, 2.0], "latents": torch.zeros(2, 4, 32)}, "`latents` are of one length"),
+            ({"audio_length_in_s": [1.0, 2.0], "generator": [torch.Generator()]}, "as many generators as waveforms"),
+            ({"audio_length_in_s": [1.0, 2.0], "guidance_scale": [1.0]}, "one `guidance_scale`, or 2"),
+        ],
+    )
+    def test_what_makes_no_sense_is_quoted_before_any_model_runs(self, make, call, message):
+        pipe = make()
+        pipe.text_encoder_2.register_forward_pre_hook(lambda *_: pytest.fail("ran"))
+        with pytest.raises(ValueError, match=message):
+            pipe(["rain", "wind"], **call)
+        with pytest.raises(ValueError, match="one `audio_length_in_s`, got"):
+            pipe.stream(["rain", "wind"], audio_length_in_s=[1.0, 2.0])

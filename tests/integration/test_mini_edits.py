@@ -131,3 +131,25 @@ def test_a_stream_is_the_whole(pipe):
     joints = np.cumsum([piece.shape[-1] for piece in pieces])[:-1] // 256 - 4
     assert all(float(steps[joint - 1 : joint + 3].max()) < float(steps.quantile(0.999)) + 0.3 for joint in joints)
     assert math.isfinite(float(steps.max()))
+
+
+def test_events_are_heard_when_they_were_asked_for(pipe):
+    """A dog out of silence, and in the rain: nothing a tenth of a second before, the most in the second behind."""
+    for seconds in (1.5, 3.5):
+        made = pipe(events=[("a dog barking", seconds)], audio_length_in_s=7.0, generator=seed()).audios[0]
+        begin = round(seconds * RATE)
+        assert np.abs(made[: begin - 2000]).max() == 0 and np.abs(made[begin + 2 * RATE + 500 :]).max() == 0
+        assert np.abs(made[begin : begin + RATE]).max() > 0.05
+    made = pipe("rain falling", events=[("a dog barking", 3.5)], audio_length_in_s=7.0, generator=seed()).audios[0]
+    of_seconds = levels(made, RATE // 2)
+    assert of_seconds[7:11].max() > 2 * of_seconds[:7].max() and of_seconds[:7].min() > 0.005
+
+
+def test_prompts_follow_on_each_other(pipe):
+    """From rain, which has all frequencies all the time, to a clock, which has them now and then."""
+    events = [("rain falling", 0.0, 8.0), ("a clock ticking", 8.0, 16.0)]
+    made = pipe(events=events, audio_length_in_s=16.0, generator=seed(), output_type="pt").audios
+    frames = log_mel_spectrogram(made)[0].mean(dim=0)
+    per_s = 62.5
+    rain, clock = frames[: round(6 * per_s)], frames[round(10 * per_s) :]
+    assert float(clock.std()) > 2 * float(rain.std()) and float(clock.median()) < float(rain.median()) - 0.3

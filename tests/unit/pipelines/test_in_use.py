@@ -78,4 +78,4 @@ def test_tokens_are_those_of_the_tokenizers_own_padding_and_cutting(
     setattr(pipe, name, tokenizer)
     captions = ["rain", "", "a sentence of more than forty bytes, cut somewhere in here", "x" * 40]
     expected = reference(captions, padding="max_length", max_length=40, truncation=True, return_tensors="pt").input_ids
-    assert torch.equal(pipe._text_streams[index]._tokenize(captions), expected)
+    assert torch.equal(pipe._text_streams[index]._tokenize(captions, ())[0], expected)
