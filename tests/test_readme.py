@@ -72,19 +72,24 @@ def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypat
     assert {path.name for path in Path("runs/evaluation").iterdir()} == {"table.md", "steps.png", "results.json"}
 
 
-@pytest.mark.parametrize("words", commands("audiolcm"), ids=" ".join)
+# Launched as a module, it is the same command.
+LAUNCHED = "accelerate launch -m audiolcm_diffusers"
+
+
+@pytest.mark.parametrize("words", [*commands("audiolcm"), *(words[3:] for words in commands(LAUNCHED))], ids=" ".join)
 def test_commands_parse(words):
     parser, _ = build_parser(words[1])
     assert parser.parse_args(words[1:]).command == words[1]
 
 
 @pytest.mark.parametrize(
-    ("command", "title"),
-    [("generate", "From the command line"), ("evaluate", "Evaluate"), ("inspect", "Look closer")],
+    ("commands", "title"),
+    [(["generate", "edit"], "From the command line"), (["evaluate"], "Evaluate"), (["inspect"], "Look closer")],
 )
-def test_options_are_all_there(command, title, capsys):
-    with pytest.raises(SystemExit):
-        main([command, "--help"])
+def test_options_are_all_there(commands, title, capsys):
+    for command in commands:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
     help_text = capsys.readouterr().out
     section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
     options = re.compile(r"--[a-z][a-z-]*")
@@ -99,7 +104,7 @@ def script_and_options(words):
 
 @pytest.mark.parametrize(
     "words",
-    [*commands("accelerate launch"), *commands("accelerate launch", "training/README.md")],
+    [*commands("accelerate launch training"), *commands("accelerate launch", "training/README.md")],
     ids=lambda words: script_and_options(words)[0],
 )
 def test_training_commands_parse(words, monkeypatch):

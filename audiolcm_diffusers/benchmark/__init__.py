@@ -14,14 +14,17 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .ceilings import Ceilings, measure_ceilings
+    from .generation import GenerationReport, benchmark_generation
     from .options import TrainingOptions
     from .training import TrainingReport, benchmark_training
 
 # Imported when they are first used: the command's `--help` does not wait for torch.
 _LAZY_NAMES = {
     "Ceilings": ".ceilings",
+    "GenerationReport": ".generation",
     "TrainingOptions": ".options",
     "TrainingReport": ".training",
+    "benchmark_generation": ".generation",
     "benchmark_training": ".training",
     "measure_ceilings": ".ceilings",
 }

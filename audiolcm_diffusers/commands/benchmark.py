@@ -4,7 +4,8 @@
 from dataclasses import fields
 
 from ..benchmark.options import CLOCKS, MIXED_PRECISIONS, SIZES, VARIANTS, TrainingOptions, check_options
-from ..pipelines.loading import pick_device
+from ..pipelines.loading import find_model, load_pipeline, pick_device, pick_dtype
+from .options import add_model_options, errors_with_flags
 from .values import count, positive, seconds, seed
 
 
@@ -18,12 +19,18 @@ own for each.
 """
 
 
+GENERATION_DESCRIPTION = """\
+Measure how fast a model makes, changes, lengthens and streams sound, and in how much memory.
+"""
+
+
 def register(subparsers):
     r"""Add the sub-command's parser, and below it one for each subject."""
     parser = subparsers.add_parser(
         "benchmark", help="measure speed and memory", description="Measure speed and memory."
     )
     subjects = parser.add_subparsers(dest="subject", metavar="SUBJECT", required=True)
+    register_generation(subjects)
     training = subjects.add_parser("training", help="one distillation step", description=TRAINING_DESCRIPTION)
     training.add_argument(
         "--size",
@@ -82,6 +89,35 @@ def register(subparsers):
     training.add_argument("--json", action="store_true", help="print one JSON document")
 
 
+def register_generation(subjects):
+    r"""Add the parser of `benchmark generation`."""
+    generation = subjects.add_parser("generation", help="sounds of a model", description=GENERATION_DESCRIPTION)
+    add_model_options(generation)
+    generation.add_argument(
+        "--long", dest="long_s", type=seconds, default=600.0, metavar="SECONDS", help="a long sound (default: 600)"
+    )
+    generation.add_argument("--repeats", type=count, default=5, metavar="N", help="times of short ones (default: 5)")
+    generation.add_argument("--threads", type=count, metavar="N", help="threads of the CPU (default: torch's choice)")
+    generation.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run_generation(args):
+    r"""Measure a model, and print the report."""
+    import torch
+
+    from ..benchmark.generation import benchmark_generation
+
+    model, device = find_model(args.model, args.variant, args.revision), pick_device(args.device)
+    if args.threads is not None:
+        torch.set_num_threads(args.threads)
+    dtype = pick_dtype(args.dtype, device)
+    pipe = load_pipeline(model, device, dtype, quiet=True, variant=args.variant, revision=args.revision)
+    pipe.set_progress_bar_config(disable=True)
+    with errors_with_flags(args, audio_length_in_s="long"):
+        report = benchmark_generation(pipe, long_s=args.long_s, repeats=args.repeats)
+    print(report.to_json() if args.json else report)
+
+
 def run(args):
     r"""
     Measure, and print the report. What can be refused without a model is refused before one is built.
@@ -89,6 +125,9 @@ def run(args):
     Args:
         args (`argparse.Namespace`): The options of [`register`].
     """
+    if args.subject == "generation":
+        run_generation(args)
+        return
     if args.variant is not None and args.compile:
         raise ValueError(f"--compile adds a variant to compare, but --variant {args.variant} measures one alone.")
     if args.mfu != (args.peak_tflops is not None):

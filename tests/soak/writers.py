@@ -55,6 +55,15 @@ def writers(material):
         (out / "sounds").mkdir()
         shutil.copy(data / "0.wav", out / "sounds/rain.wav")
 
+    def generate_list(out):
+        (out / "prompts.csv").write_text("prompt,id,duration\nrain,r,0.4\na dog barking,d,\nwind,w,0.3\n")
+        options = ["--model", "mini", "--duration", "0.5", "--quiet", "--output", f"{out}/sounds/"]
+        run_command("generate", "--prompts-file", out / "prompts.csv", *options)
+
+    def edit(out):
+        options = ["--model", "mini", "--quiet", "--num-waveforms", "2", "--output", out / "edited.flac"]
+        run_command("edit", data / "0.wav", "rain", "--strength", "0.5", *options)
+
     def convert(out):
         files = {name: name for name in ("vocoder", "bert", "t5")}
         files |= {"checkpoint": "audiolcm.ckpt", "config": "audiolcm.yaml"}
@@ -79,6 +88,8 @@ def writers(material):
     teacher = runs / "teacher/model"
     return [
         Writer("generate", generate, older_sounds),
+        Writer("generate, a list", generate_list),
+        Writer("edit", edit, lambda out: shutil.copy(data / "0.wav", out / "edited-1.flac")),
         Writer("convert", convert),
         Writer("evaluate", evaluate),
         Writer("inspect", inspect),
@@ -194,6 +205,10 @@ def check_whole(folder):
             elif path.suffix == ".csv":
                 with path.open(newline="", encoding="utf-8") as file:
                     assert len({len(row) for row in csv.reader(file)}) == 1
+            elif path.suffix == ".jsonl":
+                lines = path.read_text(encoding="utf-8").split("\n")
+                # The last one may be half of one, which the next start takes out.
+                assert all(json.loads(line) for line in lines[:-1])
             elif path.suffix == ".md":
                 assert path.stat().st_size > 0
         except Exception as error:
@@ -217,6 +232,8 @@ def results_of(folder):
             made[name] = hash_of(*(part for item in sorted(load_file(path).items()) for part in as_bytes(*item)))
         elif path.suffix in (".wav", ".flac", ".csv", ".txt"):
             made[name] = hash_of(path.read_bytes())
+        elif path.suffix == ".jsonl":  # in the order in which sounds were made
+            made[name] = hash_of(*sorted(path.read_bytes().splitlines()))
     return made
 
 
