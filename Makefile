@@ -11,8 +11,9 @@ INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 demo: $(VENV)/installed
 	$(BIN)/audiolcm generate "a dog barking" --output dog.wav
 
+# A process for each of two processors, with one thread each: what a file's tests share is made once.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # With the oldest versions that setup.py admits, in an environment of its own. FLAGS reach pytest: FLAGS="tests/unit".
 OLDEST := .venv-oldest

@@ -18,7 +18,7 @@ EVAL = ["matplotlib", "datasets"]
 SOXR = ["soxr"]
 # An outside ear for `audiolcm evaluate --tagger`: large, for one metric of it.
 ONNX = ["onnxruntime"]
-TEST = ["pytest", "ruff", "import-linter", *TRAIN, *EVAL, *SOXR, *ONNX]
+TEST = ["pytest", "pytest-xdist", "ruff", "import-linter", *TRAIN, *EVAL, *SOXR, *ONNX]
 
 setup(
     name="audiolcm-diffusers",

@@ -18,6 +18,7 @@ import torch
 
 from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
 from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule, distillation_loss, draw_step
+from audiolcm_diffusers.pipelines.model_options import trained_lengths
 from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
@@ -179,7 +180,7 @@ def main(config):
             original_inference_steps=config.num_solver_timesteps,
             timestep_power=timestep_power,
         )
-        options = {"default_audio_length_in_s": examples.longest_s, "default_num_inference_steps": 2}
+        options = {**trained_lengths(examples.longest_s), "default_num_inference_steps": 2}
         if config.default_guidance_scale is not None:
             options["default_guidance_scale"] = config.default_guidance_scale
         return AudioLCMPipeline(**components, **{**pipe.options, **options})

@@ -37,7 +37,7 @@ from audiolcm_diffusers.paths import (
     shift_time,
     training_target,
 )
-from audiolcm_diffusers.pipelines.model_options import OVERLAP_SHARE
+from audiolcm_diffusers.pipelines.model_options import trained_lengths
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
 from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
@@ -317,12 +317,7 @@ def main(config):
             components["transformer"], components["text_encoder_2"] = whole.transformer, whole.text_encoder
         else:
             components["transformer"] = whole
-        lengths = {
-            "default_audio_length_in_s": examples.longest_s,
-            "window_length_in_s": examples.longest_s,
-            "window_overlap_in_s": OVERLAP_SHARE * examples.longest_s,
-        }
-        return AudioLCMPipeline(**components, **{**pipe.options, **lengths})
+        return AudioLCMPipeline(**components, **{**pipe.options, **trained_lengths(examples.longest_s)})
 
     run.validation_pipeline = pipeline
     if not pipe.is_student:

@@ -70,3 +70,17 @@ class ModelOptions:
         r"""Let the next pipeline of a transformer know the options."""
         if transformer is not None:
             transformer._pipeline_options = asdict(self)
+
+
+def trained_lengths(longest_s: float) -> dict[str, float]:
+    r"""
+    Options of a pipeline whose transformer was trained on sounds up to a length.
+
+    Args:
+        longest_s (`float`): Seconds.
+    """
+    return {
+        "default_audio_length_in_s": longest_s,
+        "window_length_in_s": longest_s,
+        "window_overlap_in_s": OVERLAP_SHARE * longest_s,
+    }

@@ -168,7 +168,9 @@ def sample(scheduler, prediction_type, num_inference_steps, knows_the_end=False,
     sigmas = None if alphas_cumprod is None else ((1 - alphas_cumprod) / alphas_cumprod).sqrt().tolist()
     transformer = NormalModel(prediction_type, knows_the_end=knows_the_end, sigmas=sigmas)
     text = dict.fromkeys(["text_encoder", "projection_model", "text_encoder_2", "tokenizer", "tokenizer_2"])
-    pipe = AudioLCMPipeline(vae=None, **text, transformer=transformer, scheduler=scheduler, vocoder=None)
+    # All of it is seen at once: what is told is told once a step.
+    options = {"window_length_in_s": 100.0}
+    pipe = AudioLCMPipeline(vae=None, **text, transformer=transformer, scheduler=scheduler, vocoder=None, **options)
     pipe.set_progress_bar_config(disable=True)
     noise = torch.randn(2, 4, 1024, generator=torch.Generator().manual_seed(0))
     latents = pipe(
