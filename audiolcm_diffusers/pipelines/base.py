@@ -104,6 +104,25 @@ class Layer:
     windows: tuple[Sequence[Window], Sequence[Window]]
 
 
+def draw_noise(
+    shape: tuple[int, int, int],
+    generator: torch.Generator | list[torch.Generator] | None,
+    device: torch.device,
+    window_frames: int | None,
+) -> torch.Tensor:
+    r"""
+    Noise that a sound begins with, in float32.
+
+    Args:
+        shape (`tuple[int, int, int]`): Waveforms, channels and latent frames.
+        generator (`torch.Generator` or `list[torch.Generator]`, *optional*): One, or one a waveform.
+        device (`torch.device`): Where it is to be.
+        window_frames (`int`, *optional*): See [`~AudioLCMPipelineBase.prepare_latents`].
+    """
+    noise = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
+    return noise if window_frames is None else steady_noise(noise, window_frames)
+
+
 class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLoaderMixin):
     r"""
     What all pipelines of AudioLCM share. For the components see [`AudioLCMPipeline`].
@@ -415,10 +434,7 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
             `torch.Tensor` of shape `(batch_size, num_channels, num_frames)`.
         """
         if latents is None:
-            shape = (batch_size, num_channels, num_frames)
-            latents = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
-            if window_frames is not None:
-                latents = steady_noise(latents, window_frames)
+            latents = draw_noise((batch_size, num_channels, num_frames), generator, device, window_frames)
         return latents.to(device=device, dtype=dtype) * init_noise_sigma(self.scheduler)
 
     def mel_spectrogram_to_waveform(self, mel: torch.Tensor, num_samples: int | None = None) -> torch.Tensor:

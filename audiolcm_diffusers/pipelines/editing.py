@@ -2,17 +2,18 @@
 """What pipelines that begin with a sound have in common."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from diffusers.utils.torch_utils import randn_tensor
 
 from ..data.latents import LatentEncoder
 from .arguments import SoundLength, is_number
-from .base import AudioLCMPipelineBase
+from .base import AudioLCMPipelineBase, Call, draw_noise
 from .finite import check_finite
-from .schedules import most_steps
-from .windows import steady_noise
+from .schedules import most_steps, set_timesteps
+from .stages import Conditions
 
 
 class AudioLCMEditingPipelineBase(AudioLCMPipelineBase):
@@ -33,22 +34,38 @@ class AudioLCMEditingPipelineBase(AudioLCMPipelineBase):
         most = most_steps(self.scheduler, strength, original)
         return min(self.config.default_num_inference_steps, most or math.inf)
 
-    def _draw_noise(
+    def _start(
         self,
-        num_waveforms: int,
-        num_frames: int,
+        call: Call,
+        strength: float,
+        num_inference_steps: int | None,
+        guidance_scale: float | Sequence[float] | None,
+        original_inference_steps: int | None,
+        timesteps: Sequence[float] | None,
+        num_waveforms_per_prompt: int,
         generator: torch.Generator | list[torch.Generator] | None,
-        noise: torch.Tensor | None,
-        window_frames: int | None,
-    ) -> torch.Tensor:
-        """Noise of variance 1, drawn as [`~AudioLCMPipelineBase.prepare_latents`] does, or the one given."""
+        latents: torch.Tensor | None,
+        prompt_attention_mask: torch.Tensor | None,
+        negative_prompt_attention_mask: torch.Tensor | None,
+        attention_kwargs: dict[str, Any] | None,
+    ) -> tuple[torch.Tensor, Conditions, torch.Tensor]:
+        """Timesteps from `strength` on, what the transformer is told, and noise of variance 1, `latents` if given."""
+        num_inference_steps = self._steps_for(num_inference_steps, strength, original_inference_steps)
+        _, guidance_scale = self._with_defaults(None, guidance_scale)
         device = self._execution_device
+        timesteps = set_timesteps(
+            self.scheduler, num_inference_steps, original_inference_steps, timesteps, device, strength
+        )
+        self._begin(guidance_scale, attention_kwargs, timesteps)
+        conditions = self._encode_conditions(
+            call.text, num_waveforms_per_prompt, (prompt_attention_mask, negative_prompt_attention_mask)
+        )
+        noise = latents
         if noise is None:
-            shape = num_waveforms, self.transformer.config.in_channels, num_frames
-            noise = randn_tensor(shape, generator=generator, device=device, dtype=torch.float32)
-            if window_frames is not None:
-                noise = steady_noise(noise, window_frames)
-        return noise.to(device=device, dtype=self._step_dtype)
+            num_waveforms = call.num_sounds * num_waveforms_per_prompt
+            shape = num_waveforms, self.transformer.config.in_channels, call.length.num_latent_frames
+            noise = draw_noise(shape, generator, device, call.steady_frames)
+        return timesteps, conditions, noise.to(device=device, dtype=self._step_dtype)
 
     def _encode_source(self, source: torch.Tensor, length: SoundLength, num_waveforms: int) -> torch.Tensor:
         """Clean latents of a sound, `(num_waveforms, channels, latent_frames)`."""

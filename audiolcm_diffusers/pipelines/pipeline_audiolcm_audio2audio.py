@@ -11,7 +11,7 @@ from .arguments import check_latents
 from .base import Call, Layer
 from .editing import AudioLCMEditingPipelineBase
 from .in_use import one_call_at_a_time
-from .schedules import check_steps, check_strength, init_noise_sigma, noised, set_timesteps
+from .schedules import check_steps, check_strength, init_noise_sigma, noised
 from .source_audio import read_source
 
 
@@ -187,19 +187,21 @@ class AudioLCMAudio2AudioPipeline(AudioLCMEditingPipelineBase):
             callback_on_step_end_tensor_inputs=callback_on_step_end_tensor_inputs,
             output_type=output_type,
         )
-        num_inference_steps = self._steps_for(num_inference_steps, strength, original_inference_steps)
-        _, guidance_scale = self._with_defaults(None, guidance_scale)
-        device = self._execution_device
-        timesteps = set_timesteps(
-            self.scheduler, num_inference_steps, original_inference_steps, timesteps, device, strength
+        timesteps, conditions, noise = self._start(
+            call,
+            strength=strength,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            original_inference_steps=original_inference_steps,
+            timesteps=timesteps,
+            num_waveforms_per_prompt=num_waveforms_per_prompt,
+            generator=generator,
+            latents=latents,
+            prompt_attention_mask=prompt_attention_mask,
+            negative_prompt_attention_mask=negative_prompt_attention_mask,
+            attention_kwargs=attention_kwargs,
         )
-        self._begin(guidance_scale, attention_kwargs, timesteps)
-        conditions = self._encode_conditions(
-            call.text, num_waveforms_per_prompt, (prompt_attention_mask, negative_prompt_attention_mask)
-        )
-        num_waveforms = call.text.num_prompts * num_waveforms_per_prompt
-        noise = self._draw_noise(num_waveforms, call.length.num_latent_frames, generator, latents, call.steady_frames)
-        clean = self._encode_source(source, call.length, num_waveforms)
+        clean = self._encode_source(source, call.length, len(noise))
         # At full strength nothing of the sound is heard; what the noisiest step would keep of it is left out, too.
         start = noise * init_noise_sigma(self.scheduler)
         if strength < 1:

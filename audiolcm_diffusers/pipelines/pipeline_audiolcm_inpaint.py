@@ -14,7 +14,7 @@ from .decoding import Kept
 from .editing import AudioLCMEditingPipelineBase
 from .in_use import one_call_at_a_time
 from .masks import Canvas, read_canvas
-from .schedules import check_steps, check_strength, init_noise_sigma, noised, set_timesteps
+from .schedules import check_steps, check_strength, init_noise_sigma, noised
 from .source_audio import read_source
 
 
@@ -256,19 +256,22 @@ class AudioLCMInpaintPipeline(AudioLCMEditingPipelineBase):
             callback_on_step_end_tensor_inputs=callback_on_step_end_tensor_inputs,
             output_type=output_type,
         )
-        num_inference_steps = self._steps_for(num_inference_steps, strength, original_inference_steps)
-        _, guidance_scale = self._with_defaults(None, guidance_scale)
-        device = self._execution_device
-        timesteps = set_timesteps(
-            self.scheduler, num_inference_steps, original_inference_steps, timesteps, device, strength
+        timesteps, conditions, noise = self._start(
+            call,
+            strength=strength,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            original_inference_steps=original_inference_steps,
+            timesteps=timesteps,
+            num_waveforms_per_prompt=num_waveforms_per_prompt,
+            generator=generator,
+            latents=latents,
+            prompt_attention_mask=prompt_attention_mask,
+            negative_prompt_attention_mask=negative_prompt_attention_mask,
+            attention_kwargs=attention_kwargs,
         )
-        self._begin(guidance_scale, attention_kwargs, timesteps)
-        conditions = self._encode_conditions(
-            call.text, num_waveforms_per_prompt, (prompt_attention_mask, negative_prompt_attention_mask)
-        )
-        num_waveforms = call.text.num_prompts * num_waveforms_per_prompt
-        noise = self._draw_noise(num_waveforms, call.length.num_latent_frames, generator, latents, call.steady_frames)
-        clean = self._encode_source(self._on_canvas(source, canvas), call.length, num_waveforms)
+        device = noise.device
+        clean = self._encode_source(self._on_canvas(source, canvas), call.length, len(noise))
         known = canvas.known_frames(call.length.num_latent_frames, self.hop_length * self.latent_hop).to(device)
 
         def put_back(latents: torch.Tensor, index: int) -> torch.Tensor:
@@ -297,7 +300,7 @@ class AudioLCMInpaintPipeline(AudioLCMEditingPipelineBase):
             callback_on_step_end_tensor_inputs,
             put_back,
         )
-        waveforms = self._on_canvas(source, canvas, fills=False).repeat_interleave(num_waveforms // len(source), dim=0)
+        waveforms = self._on_canvas(source, canvas, fills=False).repeat_interleave(len(noise) // len(source), dim=0)
         shares = canvas.shares(round(crossfade_s * self.sampling_rate), loop)
         audio = self._output(
             latents,

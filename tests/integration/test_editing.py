@@ -312,3 +312,54 @@ class TestPipelines:
 
         made = pipe("rain", tone(2000), 0.4, callback_on_step_end=callback, output_type="latent").audios
         assert [index for index, _ in steps] == [0, 1] and steps[0][1] == 399 and not made.any()
+
+    @pytest.mark.parametrize("cls", [AudioLCMAudio2AudioPipeline, AudioLCMInpaintPipeline])
+    def test_of_embeddings_need_no_text_parts(self, make, cls, tmp_path):
+        pipe = make(cls)
+        call = {"audio": tone(2000), "output_type": "latent"}
+        call |= {"extend_s": 0.1} if cls is AudioLCMInpaintPipeline else {"strength": 0.5}
+        expected = pipe("rain", generator=seed(), **call).audios
+        embeds = pipe.encode_prompt("rain", do_classifier_free_guidance=False)[0]
+        text = dict.fromkeys(pipe._optional_components)
+        bare = cls(**{**pipe.components, **text})
+        torch.testing.assert_close(bare(prompt_embeds=embeds, generator=seed(), **call).audios, expected)
+        bare.save_pretrained(tmp_path)
+        loaded = cls.from_pretrained(tmp_path)
+        assert all(getattr(loaded, name) is None for name in text)
+        again = loaded(prompt_embeds=embeds, generator=seed(), **call).audios
+        torch.testing.assert_close(again, expected, atol=1e-5, rtol=1e-5)
+        with pytest.raises(ValueError, match="cannot be encoded, because this pipeline has no text encoder"):
+            bare("rain", **call)
+
+    @pytest.mark.parametrize("cls", [AudioLCMAudio2AudioPipeline, AudioLCMInpaintPipeline])
+    def test_return_tuples_too_and_show_callbacks_all_tensors(self, make, cls):
+        pipe = make(cls, DDIMScheduler)
+        seen = []
+
+        def callback(pipe, index, timestep, tensors):
+            seen.append(set(tensors))
+            pipe._guidance_scale += 1.0
+            return tensors
+
+        call = {"audio": tone(2000), "num_inference_steps": 3, "guidance_scale": 2.0, "output_type": "pt"}
+        call |= {"extend_s": 0.1} if cls is AudioLCMInpaintPipeline else {"strength": 0.7}
+        plain = pipe("rain", generator=seed(), **call).audios
+        names = pipe._callback_tensor_inputs
+        (guided,) = pipe(
+            "rain", generator=seed(), callback_on_step_end=callback, callback_on_step_end_tensor_inputs=names,
+            return_dict=False, **call,
+        )  # fmt: skip
+        assert seen and all(names_seen == set(names) for names_seen in seen)
+        assert guided.shape == plain.shape and not torch.equal(guided, plain)
+        with pytest.raises(ValueError, match="`callback_on_step_end_tensor_inputs` from"):
+            pipe("rain", callback_on_step_end_tensor_inputs=["noise"], **call)
+
+    @pytest.mark.parametrize("cls", [AudioLCMAudio2AudioPipeline, AudioLCMInpaintPipeline])
+    @pytest.mark.parametrize("output_type", ["np", "pt", "mel", "latent"])
+    def test_have_all_types_of_output(self, make, cls, output_type):
+        pipe = make(cls)
+        call = {"extend_s": 0.128} if cls is AudioLCMInpaintPipeline else {}
+        made = pipe(["rain", "wind"], tone(2048), num_waveforms_per_prompt=2, output_type=output_type, **call).audios
+        extra = 4 * bool(call)  # latent frames
+        shapes = {"np": (4, 2048 + 512 * extra), "mel": (4, 80, 8 + 2 * extra), "latent": (4, 4, 4 + extra)}
+        assert tuple(made.shape) == shapes.get(output_type, shapes["np"])
