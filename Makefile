@@ -18,7 +18,7 @@ test: lint
 # With the oldest versions that setup.py admits, in an environment of its own. FLAGS reach pytest: FLAGS="tests/unit".
 OLDEST := .venv-oldest
 test-oldest: $(OLDEST)/installed
-	$(OLDEST)/bin/python -m pytest -p no:cacheprovider $(FLAGS)
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n 2 --dist loadfile -p no:cacheprovider $(FLAGS)
 
 $(OLDEST)/installed: setup.py constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)

@@ -77,9 +77,16 @@ def test_seams_are_as_the_rest(pipe, rain, call):
     all_levels = levels(made)[4:-4]
     low, high = all_levels.quantile(0.02), all_levels.quantile(0.98)
     jumps, whole = made.diff().abs(), rain.diff().abs().quantile(0.999)
+    # From one tenth of a second to the next, how far the spectrum moves, in log10 of each of 80 bands.
+    mel = log_mel_spectrogram(made[None])[0]
+    pieces = mel.unfold(-1, 6, 1).mean(dim=-1)
+    moves = (pieces[:, 6:] - pieces[:, :-6]).abs().mean(dim=0)
+    usual = torch.cat([moves[20 : round(first * 62.5) - 20], moves[round(last * 62.5) + 20 : -20]])
     for seam in (first, last) if "extend_s" not in call else (first,):
         around = levels(made[round((seam - 0.1) * RATE) : round((seam + 0.1) * RATE)])
         assert 0.5 * low < around.min() and around.max() < 2 * high
+        at_seam = moves[round(seam * 62.5) - 9 : round(seam * 62.5) - 2]
+        assert at_seam.max() < 1.5 * usual.max()
         assert jumps[round((seam - 0.06) * RATE) : round((seam + 0.06) * RATE)].max() < 2 * whole
 
 
