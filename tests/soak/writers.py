@@ -232,7 +232,7 @@ def results_of(folder):
             made[name] = hash_of(*(part for item in sorted(load_file(path).items()) for part in as_bytes(*item)))
         elif path.suffix in (".wav", ".flac", ".csv", ".txt"):
             made[name] = hash_of(path.read_bytes())
-        elif path.suffix == ".jsonl":  # in the order in which sounds were made
+        elif path.name == "manifest.jsonl":  # in the order in which sounds were made
             made[name] = hash_of(*sorted(path.read_bytes().splitlines()))
     return made
 
