@@ -97,7 +97,8 @@ class TestAudio2Audio:
         pipe = make(AudioLCMAudio2AudioPipeline, scheduler)
         clean = LatentEncoder(pipe.vae).mels_and_latents(tone()[None])[1]
         distances = []
-        for strength in (0.1, 0.3, 0.6, 1.0):
+        # Beyond, a network of random weights is as far away as it gets.
+        for strength in (0.1, 0.3, 0.6):
             num_steps = 5 if scheduler is LCMAudioScheduler else 10
             made = pipe(
                 "rain", tone(), strength, num_inference_steps=num_steps, generator=seed(), guidance_scale=1.0,
