@@ -156,32 +156,43 @@ def check_generator(
         )
 
 
-def split_by_length(arguments: dict[str, Any], num_prompts: int) -> list[tuple[list[int], dict[str, Any]]]:
+def split_call(
+    arguments: dict[str, Any], num_prompts: int, alone: Sequence[int] = ()
+) -> list[tuple[list[int], dict[str, Any]]]:
     r"""
     Calls of one length each, in place of one with a length a prompt.
 
     Args:
-        arguments (`dict`): Of a call; `audio_length_in_s` is a list.
+        arguments (`dict`): Of a call; `audio_length_in_s` may be a list.
         num_prompts (`int`): Its prompts.
+        alone (`Sequence[int]`): Numbers of prompts that get a call of their own, with their own list of `events`.
 
     Returns:
         `list[tuple[list[int], dict]]`: Numbers of the waveforms that a call makes, and its arguments.
 
     Raises:
-        ValueError: If there are not as many lengths as prompts, or `latents`, which have one length, are given.
+        ValueError: If there are not as many lengths as prompts, one is no number, or `latents`, which have one length,
+            are given.
     """
     lengths = arguments["audio_length_in_s"]
-    if len(lengths) != num_prompts:
-        raise ValueError(
-            f"Expected one `audio_length_in_s`, or {num_prompts}, as many as there are prompts, got {len(lengths)}: "
-            f"{lengths!r}."
-        )
+    if isinstance(lengths, (list, tuple)):
+        if len(lengths) != num_prompts:
+            raise ValueError(
+                f"Expected one `audio_length_in_s`, or {num_prompts}, as many as there are prompts, got "
+                f"{len(lengths)}: {lengths!r}."
+            )
+        if not all(is_number(length_s) for length_s in lengths):
+            raise ValueError(f"Expected `audio_length_in_s` to be seconds, one number a prompt, got {lengths!r}.")
+    else:
+        lengths = [lengths] * num_prompts
     if arguments["latents"] is not None:
-        raise ValueError(f"`latents` are of one length, and do not go with audio_length_in_s={lengths!r}.")
+        raise ValueError("`latents` are those of one batch, and do not go with lengths or seconds of each prompt.")
     number = arguments["num_waveforms_per_prompt"]
+    groups = {}
+    for index, length_s in enumerate(lengths):
+        groups.setdefault((length_s, index if index in alone else None), []).append(index)
     calls = []
-    for length_s in dict.fromkeys(lengths):
-        prompts = [index for index, other in enumerate(lengths) if other == length_s]
+    for (length_s, single), prompts in groups.items():
         waveforms = [index * number + take for index in prompts for take in range(number)]
         call = {**arguments, "audio_length_in_s": length_s}
         for name, value in arguments.items():
@@ -189,6 +200,8 @@ def split_by_length(arguments: dict[str, Any], num_prompts: int) -> list[tuple[l
                 call[name] = value[prompts]
             elif name in ("prompt", "negative_prompt", "guidance_scale") and isinstance(value, (list, tuple)):
                 call[name] = [value[index] for index in prompts]
+            elif name == "events" and single is not None:
+                call[name] = value[single]
             elif name == "events" and value is not None and num_prompts > 1:
                 call[name] = [value[index] for index in prompts]
             elif name == "generator" and isinstance(value, list):

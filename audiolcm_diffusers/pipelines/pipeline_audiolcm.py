@@ -20,7 +20,7 @@ from .arguments import (
     check_num_waveforms,
     check_scales,
     is_number,
-    split_by_length,
+    split_call,
 )
 from .base import AudioLCMPipelineBase, Call, Layer
 from .finite import check_finite, warn_of_silence
@@ -29,7 +29,7 @@ from .prompt_events import structured_captions
 from .schedules import check_steps, init_noise_sigma, noised, set_timesteps
 from .stages import Conditions
 from .streaming import LatentFront
-from .timeline import Timeline, is_timed, read_timeline, windows_of
+from .timeline import Timeline, is_timed, read_timeline, timed_prompts, windows_of
 from .windows import read_frames
 
 
@@ -175,6 +175,10 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             raise ValueError(
                 f"Expected one `audio_length_in_s`, got {audio_length_in_s!r}; a call of the pipeline takes several."
             )
+        if timed_prompts(events):
+            raise ValueError(
+                f"Expected events at seconds of one sound, got {events!r}; a call takes those of several."
+            )
         num_inference_steps, guidance_scale = self._with_defaults(num_inference_steps, guidance_scale)
         timeline = None
         if is_timed(events):
@@ -306,10 +310,9 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 What the second text stream reads instead of `prompt`: (description, order) pairs such as
                 `[("dog barks", "start"), ("rain", "all")]`, with the orders `"all"`, `"start"`, `"mid"` and `"end"`;
                 or a list of such lists, one a prompt. The first stream reads `prompt`, or without one the
-                descriptions joined by "and". Of one sound, events may also say when they begin, `("a door slams",
-                3.5)`, or from when to when they last, `("rain", 0.0, 20.0)`: they have windows of their own, while
-                `prompt` or those with orders are heard besides, and without either nothing is (see
-                `pipelines/timeline.py`).
+                descriptions joined by "and". Events may also say when they begin, `("a door slams", 3.5)`, or from when
+                to when they last, `("rain", 0.0, 20.0)`: they have windows of their own, while `prompt` or those with
+                orders are heard besides, and without either nothing is (see `pipelines/timeline.py`).
             eta (`float`, *optional*):
                 Share of fresh noise in each step, from 0 to 1, for schedulers whose steps take it.
             attention_kwargs (`dict`, *optional*):
@@ -376,8 +379,8 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             "output_type": output_type,
             "loop": loop,
         }
-        if isinstance(audio_length_in_s, (list, tuple)):
-            audio = self._make_several_lengths(arguments, callback_on_step_end)
+        if isinstance(audio_length_in_s, (list, tuple)) or timed_prompts(events):
+            audio = self._make_in_parts(arguments, callback_on_step_end)
         else:
             audio = self._make(self.check_inputs(**arguments), arguments, callback_on_step_end)
         self.maybe_free_model_hooks()
@@ -386,20 +389,28 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             return (audio,)
         return AudioPipelineOutput(audios=audio)
 
-    def _make_several_lengths(
+    def _make_in_parts(
         self, arguments: dict[str, Any], callback_on_step_end: Callable | None
-    ) -> list[np.ndarray | torch.Tensor]:
-        """A call for each length, all of which are checked before any begins."""
+    ) -> list[np.ndarray | torch.Tensor] | np.ndarray | torch.Tensor:
+        """A call for each length and each prompt with seconds, all of which are checked before any begins."""
         check_num_waveforms(arguments["num_waveforms_per_prompt"])
-        num_prompts = count_prompts(arguments)
+        alone = timed_prompts(arguments["events"])
+        num_prompts = len(arguments["events"]) if alone else count_prompts(arguments)
         check_scales(arguments["guidance_scale"], num_prompts)
         check_generator(arguments["generator"], num_prompts, arguments["num_waveforms_per_prompt"])
-        parts = split_by_length(arguments, num_prompts)
+        if alone and arguments["prompt"] is not None and count_prompts(arguments) != num_prompts:
+            raise ValueError(
+                f"Expected `events` for each of the {count_prompts(arguments)} prompts, got those of {num_prompts}."
+            )
+        parts = split_call(arguments, num_prompts, alone)
         calls = [self.check_inputs(**part) for _, part in parts]
         made = {}
         for (waveforms, part), call in zip(parts, calls):
             made.update(zip(waveforms, self._make(call, part, callback_on_step_end)))
-        return [made[index] for index in range(len(made))]
+        made = [made[index] for index in range(len(made))]
+        if isinstance(arguments["audio_length_in_s"], (list, tuple)):
+            return made
+        return torch.stack(made) if isinstance(made[0], torch.Tensor) else np.stack(made)
 
     def _make(
         self, call: Call, arguments: dict[str, Any], callback_on_step_end: Callable | None

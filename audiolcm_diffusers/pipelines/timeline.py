@@ -133,6 +133,13 @@ def is_timed(events: Any) -> bool:
     )
 
 
+def timed_prompts(events: Any) -> list[int]:
+    r"""Of events of several prompts, a list each, the numbers of those that say a second; none of a single list."""
+    if not isinstance(events, (list, tuple)):
+        return []
+    return [index for index, item in enumerate(events) if isinstance(item, list) and is_timed(item)]
+
+
 def _has_number(event: Sequence) -> bool:
     return any(is_number(part) for part in event[1:])
 

@@ -254,6 +254,23 @@ class TestEvents:
         with pytest.raises(ValueError, match=message):
             make()(**call)
 
+    def test_of_several_prompts(self, make):
+        pipe = make()
+        events = [[("a dog", 1.0)], [("rain", "all")], [("a cat", 0.5, 1.5), ("wind", "all")]]
+        generators = [seed(index) for index in range(3)]
+        call = {"audio_length_in_s": 2.0, "output_type": "pt", "num_inference_steps": 2}
+        made = pipe(events=events, generator=generators, guidance_scale=[2.0, 3.0, 4.0], **call).audios
+        assert made.shape == (3, 32000)
+        for index, scale in enumerate((2.0, 3.0, 4.0)):
+            one = pipe(events=events[index], generator=seed(index), guidance_scale=scale, **call).audios[0]
+            torch.testing.assert_close(made[index], one, atol=1e-3, rtol=1e-2)
+        made = pipe(["x", "y"], events=events[:1] * 2, **{**call, "audio_length_in_s": [2.0, 3.0]}).audios
+        assert [len(waveform) for waveform in made] == [32000, 48000]
+        with pytest.raises(ValueError, match="`events` for each of the 2 prompts, got those of 3"):
+            pipe(["x", "y"], events=events, **call)
+        with pytest.raises(ValueError, match="events at seconds of one sound"):
+            pipe.stream(events=events)
+
 
 class TestLengths:
     def test_one_a_prompt(self, make):
@@ -294,7 +311,8 @@ class TestLengths:
         [
             ({"audio_length_in_s": [1.0]}, "one `audio_length_in_s`, or 2, as many as there are prompts, got 1"),
             ({"audio_length_in_s": [1.0, 0.0]}, "at least one sample, 1/16000 s, got 0.0"),
-            ({"audio_length_in_s": [1.0, 2.0], "latents": torch.zeros(2, 4, 32)}, "`latents` are of one length"),
+            ({"audio_length_in_s": [1.0, 2.0], "latents": torch.zeros(2, 4, 32)}, "`latents` are those of one batch"),
+            ({"audio_length_in_s": [1.0, [2.0]]}, "seconds, one number a prompt, got"),
             ({"audio_length_in_s": [1.0, 2.0], "generator": [torch.Generator()]}, "as many generators as waveforms"),
             ({"audio_length_in_s": [1.0, 2.0], "guidance_scale": [1.0]}, "one `guidance_scale`, or 2"),
         ],
