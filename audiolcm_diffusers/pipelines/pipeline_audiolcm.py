@@ -310,9 +310,9 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
                 What the second text stream reads instead of `prompt`: (description, order) pairs such as
                 `[("dog barks", "start"), ("rain", "all")]`, with the orders `"all"`, `"start"`, `"mid"` and `"end"`;
                 or a list of such lists, one a prompt. The first stream reads `prompt`, or without one the
-                descriptions joined by "and". Events may also say when they begin, `("a door slams", 3.5)`, or from when
-                to when they last, `("rain", 0.0, 20.0)`: they have windows of their own, while `prompt` or those with
-                orders are heard besides, and without either nothing is (see `pipelines/timeline.py`).
+                descriptions joined by "and". Events may also say when they begin, `("a door slams", 3.5)`, or from
+                when to when they last, `("rain", 0.0, 20.0)`: they have windows of their own, while `prompt` or those
+                with orders are heard besides, and without either nothing is (see `pipelines/timeline.py`).
             eta (`float`, *optional*):
                 Share of fresh noise in each step, from 0 to 1, for schedulers whose steps take it.
             attention_kwargs (`dict`, *optional*):
