@@ -65,17 +65,17 @@ def read_source(audio: Any, sampling_rate: int | None, model_rate: int, num_prom
 def _listed(audio: Any) -> list:
     if audio is None:
         raise ValueError(f"Expected `audio` to be {_EXPECTED}, got None.")
-    if isinstance(audio, (torch.Tensor, np.ndarray)) and audio.ndim == 3:
-        if len(audio) == 0:
-            raise ValueError(f"Expected `audio` to hold at least one sound, got shape {tuple(audio.shape)}.")
-        return list(audio)
-    if isinstance(audio, (list, tuple)) and not all(isinstance(item, (int, float)) for item in audio):
-        return list(audio)
-    if isinstance(audio, (list, tuple)):
-        if not audio:
-            raise ValueError(f"Expected `audio` to hold at least one sound, got {audio!r}.")
+    if isinstance(audio, (list, tuple)) and not audio:
+        raise ValueError(f"Expected `audio` to hold at least one sound, got {audio!r}.")
+    if isinstance(audio, (list, tuple)) and all(isinstance(item, (int, float)) for item in audio):
         return [np.array(audio, dtype=np.float32)]
-    return [audio]
+    sounds = []
+    for item in audio if isinstance(audio, (list, tuple)) else [audio]:
+        is_batch = isinstance(item, (torch.Tensor, np.ndarray)) and item.ndim == 3
+        if is_batch and len(item) == 0:
+            raise ValueError(f"Expected `audio` to hold at least one sound, got shape {tuple(item.shape)}.")
+        sounds += list(item) if is_batch else [item]
+    return sounds
 
 
 def _read_one(audio: Any, sampling_rate: int | None, model_rate: int) -> torch.Tensor:

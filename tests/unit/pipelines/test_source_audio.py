@@ -75,6 +75,7 @@ def test_one_sound_or_one_a_prompt():
     other = TONE.flip(0)
     assert torch.equal(read([TONE, other], num_prompts=2), torch.stack([TONE, other]))
     assert read(TONE, num_prompts=3).shape == (1, 1600)
+    assert torch.equal(read([TONE[None, None], other[None, None]], num_prompts=2), torch.stack([TONE, other]))
     assert read(torch.stack([TONE, other])[:, None], num_prompts=2).shape == (2, 1600)
     with pytest.raises(ValueError, match="one sound, or 3, as many as there are prompts, got 2"):
         read([TONE, other], num_prompts=3)
