@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from ..pipelines.loading import MINI, find_model, pick_device, pick_dtype
+from ..pipelines.loading import find_model
 from ..pipelines.prompt_events import structured_caption
 from .generate import load, print_sound
 from .options import add_metadata_option, add_model_options, errors_with_flags
@@ -102,17 +102,20 @@ def run(args):
     read_audio(args.sound)
     if any(sound.path.exists() and sound.path.samefile(args.sound) for sound in sounds):
         raise ValueError(f"--output {output!r} would replace the sound itself: name another file.")
-    model = find_model(args.model or MINI, args.variant, args.revision)
-    pick_dtype(args.dtype, pick_device(args.device))
-    device, dtype, plain, origin = load(args, args.model, model, args.variant, args.revision)
+    model = find_model(args.model, args.variant, args.revision)
+    device, dtype, plain, origin = load(
+        args, args.model, model, args.variant, args.revision, is_told=not args.no_metadata
+    )
     pipe = pipeline_of(plain, call)
+    # Once for all results, at the model's rate.
+    source = read_audio(args.sound, pipe.sampling_rate)
     with errors_with_flags(args, **RENAMED):
-        pipe.check_inputs(prompt=args.prompt, audio=args.sound, **call)
+        pipe.check_inputs(prompt=args.prompt, audio=source, **call)
     load_s = time.perf_counter() - start
     quiet = args.quiet or args.json
     for number, sound in enumerate(sounds, start=1):
         pipe.set_progress_bar_config(disable=quiet, leave=False, desc=f"sound {number} of {len(sounds)}", unit="step")
-        make_sound(args, pipe, sound, call, origin)
+        make_sound(args, pipe, source, sound, call, origin)
         if not args.json:
             print_sound(sound)
         if player is not None:
@@ -164,7 +167,7 @@ def pipeline_of(pipe, call):
     return (AudioLCMInpaintPipeline if "loop" in call else AudioLCMAudio2AudioPipeline).from_pipe(pipe)
 
 
-def make_sound(args, pipe, sound, call, origin):
+def make_sound(args, pipe, source, sound, call, origin):
     r"""Make one result, and write its file."""
     import torch
 
@@ -173,7 +176,7 @@ def make_sound(args, pipe, sound, call, origin):
     from ..generation.provenance import tags_of
 
     waveform = pipe(
-        prompt=sound.prompt, audio=args.sound, generator=[torch.Generator().manual_seed(sound.seed)], **call
+        prompt=sound.prompt, audio=source, generator=[torch.Generator().manual_seed(sound.seed)], **call
     ).audios[0]
     tags = None
     if not args.no_metadata:

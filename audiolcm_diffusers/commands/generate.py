@@ -129,7 +129,8 @@ def run(args):
     model_name = args.model or like.get("model") or MINI
     variant, revision = (getattr(args, name) or like.get(name) for name in ("variant", "revision"))
     model = find_model(model_name, variant, revision)
-    device, dtype, pipe, origin = load(args, model_name, model, variant, revision)
+    is_told = bool(like) or keeps_list(args) or not args.no_metadata
+    device, dtype, pipe, origin = load(args, model_name, model, variant, revision, is_told)
     check_same_model(args, like, origin)
     maker = Maker(args, pipe, origin, player, time.perf_counter() - start)
     maker.make(sounds)
@@ -144,8 +145,8 @@ def check_options(args):
         `str`, *optional*: The player, where one is asked for.
     """
     if args.prompts_dataset is None:
-        for name, default in {**DATASET_DEFAULTS, "split": None, "caption_column": None, "streaming": False}.items():
-            if getattr(args, name) != default:
+        for name in (*DATASET_DEFAULTS, "streaming"):
+            if getattr(args, name) not in (None, False):
                 flag = f"--{name.replace('_', '-')}"
                 raise ValueError(f"{flag} belongs to --prompts-dataset, which is not given.")
     if args.no_manifest and args.manifest is not None:
@@ -220,9 +221,15 @@ def settings_of(args, like):
     return {name: value for name, value in given.items() if value is not None}
 
 
-def load(args, model_name, model, variant, revision):
+def keeps_list(args):
+    r"""Whether a list of the sounds is kept."""
+    is_list = args.prompts_file is not None or args.prompts_dataset is not None
+    return args.manifest is not None or (is_list and not args.no_manifest and args.output != "-")
+
+
+def load(args, model_name, model, variant, revision, is_told):
     r"""
-    Load the model, and find out what it is.
+    Load the model, and find out what it is, where that `is_told`: its files are read for their hash.
 
     Returns:
         `tuple[torch.device, torch.dtype, AudioLCMPipeline, dict]`: Where it runs, in which precision, the pipeline,
@@ -235,14 +242,10 @@ def load(args, model_name, model, variant, revision):
     dtype = pick_dtype(args.dtype, device)
     quiet = args.quiet or args.json
     pipe = load_pipeline(model, device, dtype, quiet=quiet, variant=variant, revision=revision)
-    folder = model_folder(model, revision)
-    origin = {
-        "model": str(model_name),
-        "variant": variant,
-        "revision": revision,
-        "model_hash": model_hash(folder),
-        "licence": licence_of(folder),
-    }
+    origin = {"model": str(model_name), "variant": variant, "revision": revision, "model_hash": None, "licence": None}
+    if is_told:
+        folder = model_folder(model, revision)
+        origin |= {"model_hash": model_hash(folder), "licence": licence_of(folder)}
     return device, dtype, pipe, origin
 
 
@@ -282,8 +285,7 @@ class Maker:
         self.start = time.perf_counter()
         folder = sounds[0].path.parent
         manifest = None
-        is_list = self.args.prompts_file is not None or self.args.prompts_dataset is not None
-        if self.args.manifest is not None or (is_list and not self.args.no_manifest and self.args.output != "-"):
+        if keeps_list(self.args):
             from ..generation.manifest import Manifest
 
             manifest = Manifest(manifest_path(folder, self.args.manifest), folder)
@@ -368,9 +370,7 @@ class Maker:
         num_samples = round(sound.settings["audio_length_in_s"] * rate)
         pieces = (piece[0] for piece in self.pipe.stream(**call_of([sound])))
         with ExitStack() as stack:
-            if self.args.output == "-":
-                pieces = passed_on(pieces, stack.enter_context(self.listener(num_samples)))
-            elif self.player is not None:
+            if self.args.output == "-" or self.player is not None:
                 pieces = passed_on(pieces, stack.enter_context(self.listener(num_samples)))
             pieces = self.shown(pieces, num_samples)
             if self.args.output == "-":

@@ -195,15 +195,29 @@ def stored_columns(dataset, audio_column, caption_column):
         def encode_example(self, value):
             return value
 
-    # Some streams do not know their columns before the first row.
-    columns = dataset.column_names or list(next(iter(dataset), {}))
-    missing = {audio_column, caption_column} - set(columns)
-    if missing:
-        raise ValueError(f"The dataset has no column {sorted(missing)}; it has {columns}.")
+    check_columns(dataset, (audio_column, caption_column))
     if dataset.features is not None and isinstance(dataset.features[audio_column], Audio):
         feature = StoredAudio(decode=False) if isinstance(dataset, IterableDataset) else Audio(decode=False)
         dataset = dataset.cast_column(audio_column, feature)
     return dataset.select_columns([audio_column, caption_column])
+
+
+def check_columns(dataset, wanted):
+    r"""
+    Refuse a dataset that lacks columns.
+
+    Args:
+        dataset (`datasets.Dataset` or `datasets.IterableDataset`): Any.
+        wanted (`Iterable[str]`): The columns.
+
+    Raises:
+        ValueError: If it lacks one; the message lists those that there are.
+    """
+    # Some streams do not know their columns before the first row.
+    columns = dataset.column_names or list(next(iter(dataset), {}))
+    missing = sorted(set(wanted) - set(columns))
+    if missing:
+        raise ValueError(f"The dataset has no column {missing}; it has {columns}.")
 
 
 def read_remote(path):

@@ -88,9 +88,9 @@ def read_requests(path: str | Path) -> list[Request]:
     try:
         suffix = path.suffix.lower()
         if suffix in (".csv", ".tsv"):
-            requests = _of_rows(path, _rows_of_table(path, "," if suffix == ".csv" else "\t"))
+            requests = _of_rows(_rows_of_table(path, "," if suffix == ".csv" else "\t"))
         elif suffix == ".jsonl":
-            requests = _of_rows(path, _rows_of_json(path))
+            requests = _of_rows(_rows_of_json(path))
         else:
             requests = of_prompts(line.strip() for line in lines_of(read_text(path)) if line.strip())
     except OSError as error:
@@ -135,7 +135,8 @@ def _check_columns(names, place):
         raise ValueError(f"{place}: expected a column prompt or caption, got {list(names)}.")
 
 
-def _of_rows(path, rows):
+def _of_rows(rows):
+    """Requests of places, for messages, and rows by the names of columns."""
     requests, places = [], {}
     for place, row in rows:
         values = {COLUMNS[name]: value for name, value in row.items() if value not in ("", None)}
@@ -220,29 +221,20 @@ def requests_of_dataset(
         ValueError: If there is no such column, or a row is no prompt; naming it.
         ImportError: If `datasets` is not installed.
     """
-    from ..data.hub_dataset import HubDataset
+    from ..data.hub_dataset import HubDataset, check_columns
 
     dataset = HubDataset(name, config_name, split, streaming).load()
-    wanted = [column for column in (caption_column, id_column) if column is not None]
-    columns = dataset.column_names or list(next(iter(dataset), {}))
-    missing = sorted(set(wanted) - set(columns))
-    if missing:
-        raise ValueError(f"The dataset {name!r} has no column {missing}; it has {columns}.")
-    requests, seen = [], set()
-    for number, row in enumerate(dataset.select_columns(wanted)):
-        caption = row[caption_column]
-        caption = caption[0] if isinstance(caption, (list, tuple)) and caption else caption
-        values = {"prompt": caption if caption is not None else ""}
-        if id_column is not None:
-            values["id"] = row[id_column]
-        try:
-            request = _read_row(values)
-        except ValueError as error:
-            raise ValueError(f"{name!r}, row {number}: {error}") from error
-        if request.id is not None and request.id in seen:
-            raise ValueError(f"{name!r}, row {number}: the id {request.id!r} is that of another row, too.")
-        seen.add(request.id)
-        requests.append(request)
+    wanted = {"prompt": caption_column} | ({} if id_column is None else {"id": id_column})
+    check_columns(dataset, wanted.values())
+    rows = dataset.select_columns(list(wanted.values()))
+
+    def of_row(row):
+        values = {key: row[column] for key, column in wanted.items()}
+        if isinstance(values["prompt"], (list, tuple)) and values["prompt"]:
+            values["prompt"] = values["prompt"][0]
+        return values
+
+    requests = _of_rows((f"{name!r}, row {number}", of_row(row)) for number, row in enumerate(rows))
     if not requests:
         raise ValueError(f"The dataset {name!r} holds no prompt.")
     return requests

@@ -579,8 +579,9 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         is_loop: bool = False,
         kept: Kept | None = None,
         fades: tuple[bool, bool] = (True, True),
+        gains: torch.Tensor | None = None,
     ) -> Iterator[torch.Tensor]:
-        """Waveforms of clean latents, piece by piece, faded at their ends as `config.fade_s` says."""
+        """Waveforms of clean latents, piece by piece, faded at their ends as `config.fade_s` says, times `gains`."""
         mels = Mels(
             self.vae,
             read_latents,
@@ -601,9 +602,12 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
             kept,
             tuple(num_fade_samples * is_faded for is_faded in fades),
         )
+        begin = 0
         for piece in pieces:
             check_finite(piece, "The vocoder gave sounds that are expected")
-            yield piece
+            end = begin + piece.shape[-1]
+            yield piece if gains is None else piece * gains[begin:end].to(piece)
+            begin = end
 
     def _output(
         self,
@@ -625,12 +629,10 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
             return Mels(self.vae, read, length, self.latent_hop, is_whole, is_loop).part(0, length.num_mel_frames)
         # Put in their places one by one: pieces beside the whole would take its memory twice.
         waveforms, begin = None, 0
-        for piece in self._pieces(read, length, is_whole, is_loop, kept, fades):
+        for piece in self._pieces(read, length, is_whole, is_loop, kept, fades, gains):
             if waveforms is None:
                 device = "cpu" if output_type == "np" else piece.device
                 waveforms = torch.empty(len(piece), length.num_samples, device=device)
-            if gains is not None:
-                piece = piece * gains[begin : begin + piece.shape[-1]].to(piece)
             waveforms[:, begin : begin + piece.shape[-1]] = piece
             begin += piece.shape[-1]
         warn_of_silence(waveforms)

@@ -108,11 +108,14 @@ class Mels:
 
     def part(self, start: int, stop: int) -> torch.Tensor:
         r"""`torch.Tensor` of shape `(batch_size, num_mel_bins, stop - start)`: Frames, decoded as far as needed."""
-        while self._made is None or self._made.shape[-1] < stop - self._first:
-            piece = next(self._tiles)
+        pieces = [] if self._made is None else [self._made]
+        missing = stop - self._first - sum(piece.shape[-1] for piece in pieces)
+        while missing > 0:
+            pieces.append(next(self._tiles))
             if self._check is not None:
-                self._check(piece)
-            self._made = piece if self._made is None else torch.cat([self._made, piece], dim=-1)
+                self._check(pieces[-1])
+            missing -= pieces[-1].shape[-1]
+        self._made = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=-1)
         return self._made[..., start - self._first : stop - self._first]
 
     def forget(self, before: int) -> None:

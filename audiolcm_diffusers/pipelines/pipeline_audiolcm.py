@@ -590,16 +590,13 @@ class AudioLCMPipeline(AudioLCMPipelineBase):
             # Not around the yields: whoever takes the pieces may want gradients in between.
             with torch.no_grad():
                 read = self._front(call, loop, **arguments)
-            pieces = self._pieces(read, call.length, call.is_whole, loop)
-            peak, gains, begin = torch.zeros(()), self._gains(call), 0
+            pieces = self._pieces(read, call.length, call.is_whole, loop, gains=self._gains(call))
+            peak = torch.zeros(())
             while True:
                 with torch.no_grad():
                     piece = next(pieces, None)
                 if piece is None:
                     break
-                if gains is not None:
-                    piece = piece * gains[begin : begin + piece.shape[-1]].to(piece)
-                    begin += piece.shape[-1]
                 peak = torch.maximum(peak, piece.abs().amax(dim=-1).cpu())
                 yield piece.cpu().numpy() if output_type == "np" else piece
             warn_of_silence(peak[:, None])

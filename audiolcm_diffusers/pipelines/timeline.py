@@ -61,15 +61,17 @@ class Timeline:
         r"""`list[str]`: Structured captions: of the base, where there is one, and of each event."""
         captions = [] if self.base is None else [format_events(self.base)]
         for event in self.events:
+            if not event.is_short:
+                # A prompt that another follows on is not heard in the other.
+                captions.append(format_events([(event.text, "all")]))
+                continue
             beside = [
                 (other.text, "all")
                 for other in self.events
                 if other is not event and other.start_s < event.end_s and event.start_s < other.end_s
             ]
-            # A prompt that another follows on is not heard in the other.
-            beside = [pair for pair in beside if event.is_short]
-            behind = [(text, "all") for text, _ in self.base or ()] if event.is_short else []
-            captions.append(format_events([(event.text, "start" if event.is_short else "all"), *beside, *behind]))
+            behind = [(text, "all") for text, _ in self.base or ()]
+            captions.append(format_events([(event.text, "start"), *beside, *behind]))
         return captions
 
     def _ramps(self, frames_per_s: float) -> list[tuple[float, float, float, float]]:
