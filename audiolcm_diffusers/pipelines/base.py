@@ -51,6 +51,20 @@ from .windows import Window, predict_in_windows, read_frames, steady_noise
 
 TEXT_ENCODERS = {"text_encoder": BertModel, "text_encoder_2": T5EncoderModel}
 
+# What the beginning of every pipeline's call reads of its arguments.
+OF_THE_START = (
+    "num_inference_steps",
+    "guidance_scale",
+    "original_inference_steps",
+    "timesteps",
+    "num_waveforms_per_prompt",
+    "generator",
+    "latents",
+    "prompt_attention_mask",
+    "negative_prompt_attention_mask",
+    "attention_kwargs",
+)
+
 
 @dataclass(frozen=True)
 class Call:

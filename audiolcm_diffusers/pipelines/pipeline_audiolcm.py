@@ -22,7 +22,7 @@ from .arguments import (
     is_number,
     split_call,
 )
-from .base import AudioLCMPipelineBase, Call, Layer
+from .base import OF_THE_START, AudioLCMPipelineBase, Call, Layer
 from .finite import check_finite, warn_of_silence
 from .in_use import in_use, one_call_at_a_time
 from .prompt_events import structured_captions
@@ -31,21 +31,6 @@ from .stages import Conditions
 from .streaming import LatentFront
 from .timeline import Timeline, is_timed, read_timeline, timed_prompts, windows_of
 from .windows import read_frames
-
-
-# What `AudioLCMPipeline._start` reads of a call's arguments.
-OF_THE_START = (
-    "num_inference_steps",
-    "guidance_scale",
-    "original_inference_steps",
-    "timesteps",
-    "num_waveforms_per_prompt",
-    "generator",
-    "latents",
-    "prompt_attention_mask",
-    "negative_prompt_attention_mask",
-    "attention_kwargs",
-)
 
 
 def count_prompts(arguments: dict[str, Any]) -> int:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from diffusers.pipelines.pipeline_utils import AudioPipelineOutput
 
 from .arguments import check_flag, check_latents, is_number
-from .base import Call, Layer
+from .base import OF_THE_START, Call, Layer
 from .decoding import Kept
 from .editing import AudioLCMEditingPipelineBase
 from .in_use import one_call_at_a_time
@@ -227,48 +227,38 @@ class AudioLCMInpaintPipeline(AudioLCMEditingPipelineBase):
         generator, callback_on_step_end_tensor_inputs = self._read_callbacks(
             generator, callback_on_step_end, callback_on_step_end_tensor_inputs
         )
-        call, source, canvas = self.check_inputs(
-            prompt=prompt,
-            audio=audio,
-            mask=mask,
-            mask_start_seconds=mask_start_seconds,
-            mask_end_seconds=mask_end_seconds,
-            extend_s=extend_s,
-            loop=loop,
-            strength=strength,
-            crossfade_s=crossfade_s,
-            sampling_rate=sampling_rate,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            original_inference_steps=original_inference_steps,
-            timesteps=timesteps,
-            negative_prompt=negative_prompt,
-            num_waveforms_per_prompt=num_waveforms_per_prompt,
-            generator=generator,
-            latents=latents,
-            prompt_embeds=prompt_embeds,
-            negative_prompt_embeds=negative_prompt_embeds,
-            prompt_attention_mask=prompt_attention_mask,
-            negative_prompt_attention_mask=negative_prompt_attention_mask,
-            events=events,
-            eta=eta,
-            attention_kwargs=attention_kwargs,
-            callback_on_step_end_tensor_inputs=callback_on_step_end_tensor_inputs,
-            output_type=output_type,
-        )
+        arguments = {
+            "prompt": prompt,
+            "audio": audio,
+            "mask": mask,
+            "mask_start_seconds": mask_start_seconds,
+            "mask_end_seconds": mask_end_seconds,
+            "extend_s": extend_s,
+            "loop": loop,
+            "strength": strength,
+            "crossfade_s": crossfade_s,
+            "sampling_rate": sampling_rate,
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+            "original_inference_steps": original_inference_steps,
+            "timesteps": timesteps,
+            "negative_prompt": negative_prompt,
+            "num_waveforms_per_prompt": num_waveforms_per_prompt,
+            "generator": generator,
+            "latents": latents,
+            "prompt_embeds": prompt_embeds,
+            "negative_prompt_embeds": negative_prompt_embeds,
+            "prompt_attention_mask": prompt_attention_mask,
+            "negative_prompt_attention_mask": negative_prompt_attention_mask,
+            "events": events,
+            "eta": eta,
+            "attention_kwargs": attention_kwargs,
+            "callback_on_step_end_tensor_inputs": callback_on_step_end_tensor_inputs,
+            "output_type": output_type,
+        }
+        call, source, canvas = self.check_inputs(**arguments)
         timesteps, conditions, noise = self._start(
-            call,
-            strength=strength,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=guidance_scale,
-            original_inference_steps=original_inference_steps,
-            timesteps=timesteps,
-            num_waveforms_per_prompt=num_waveforms_per_prompt,
-            generator=generator,
-            latents=latents,
-            prompt_attention_mask=prompt_attention_mask,
-            negative_prompt_attention_mask=negative_prompt_attention_mask,
-            attention_kwargs=attention_kwargs,
+            call, strength=strength, **{name: arguments[name] for name in OF_THE_START}
         )
         device = noise.device
         clean = self._encode_source(self._on_canvas(source, canvas), call.length, len(noise))
