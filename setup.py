@@ -16,9 +16,13 @@ TRAIN = ["tensorboard", "pyyaml", "tqdm", "datasets", "matplotlib", *LORA]
 EVAL = ["matplotlib", "datasets"]
 # Another resampler than scipy's.
 SOXR = ["soxr"]
+# The page, and the API beside it: gradio brings fastapi and uvicorn, which are named because they are imported, too;
+# fastapi-offline has the files of the API's own page, which fastapi takes from a server far away.
+DEMO = ["gradio>=6", "fastapi", "uvicorn", "starlette", "pydantic", "fastapi-offline"]
 # An outside ear for `audiolcm evaluate --tagger`: large, for one metric of it.
 ONNX = ["onnxruntime"]
-TEST = ["pytest", "pytest-xdist", "ruff", "import-linter", *TRAIN, *EVAL, *SOXR, *ONNX]
+# playwright drives the browser that the machine has; it downloads none.
+TEST = ["pytest", "pytest-xdist", "ruff", "import-linter", "playwright", *TRAIN, *EVAL, *SOXR, *ONNX, *DEMO]
 
 setup(
     name="audiolcm-diffusers",
@@ -51,7 +55,7 @@ setup(
         "soxr": SOXR,
         "eval": EVAL,
         "onnx": ONNX,
-        "demo": [],
+        "demo": DEMO,
         "test": TEST,
     },
     entry_points={"console_scripts": ["audiolcm=audiolcm_diffusers.commands:main"]},

@@ -32,7 +32,7 @@ BLOCK_SAMPLES = 2**20
 MAX_FLOAT_PEAK = 16.0
 
 
-def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
+def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None, max_duration_s=None):
     r"""
     Read an audio file as mono.
 
@@ -43,6 +43,7 @@ def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
         sampling_rate (`int`, defaults to 16000): Rate in Hz of the result; other rates are resampled.
         resampler (`str`, defaults to `"scipy"`): How, see [`resample`].
         name (`str`, *optional*): What errors call the audio; by default its path.
+        max_duration_s (`float`, *optional*): Seconds beyond which it is refused; reading ends there.
 
     Returns:
         `torch.Tensor` of shape `(samples,)`: float32, the mean of the channels. Floating-point files that go beyond
@@ -50,14 +51,15 @@ def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None):
 
     Raises:
         ValueError:
-            If the file is missing, unreadable, cut off, empty, longer than 2^28 samples, of a rate below 1 kHz or
-            above 1 MHz, or has values that are not finite, or if the resampler is unknown or not installed.
+            If the file is missing, unreadable, cut off, empty, longer than 2^28 samples or `max_duration_s`, of a rate
+            below 1 kHz or above 1 MHz, or has values that are not finite, or if the resampler is unknown or not
+            installed.
     """
     check_resampler(resampler)
     name = audio_name(audio) if name is None else name
     try:
         with open_audio(audio, name) as file, _decodable(file, audio, name) as source:
-            waveform, rate = _read_mono(source, name)
+            waveform, rate = _read_mono(source, name, max_duration_s)
     except OSError as error:
         raise ValueError(f"{name!r} cannot be read: {error.strerror or error}.") from error
     return resample(waveform, rate, sampling_rate, resampler)
@@ -88,7 +90,7 @@ def _decodable(file, audio, name):
         yield file
 
 
-def _read_mono(source, name):
+def _read_mono(source, name, max_duration_s):
     """The mean of a sound's channels, and its rate."""
     import soundfile
 
@@ -104,6 +106,8 @@ def _read_mono(source, name):
                 num_samples += len(block)
                 if num_samples > MAX_SAMPLES:
                     raise ValueError(f"{name!r} is longer than {MAX_SAMPLES} samples; cut it into pieces.")
+                if max_duration_s is not None and num_samples > max_duration_s * rate:
+                    raise ValueError(f"{name!r} is longer than {max_duration_s:g} s, the most that is taken.")
             is_float = sound.subtype in ("FLOAT", "DOUBLE")
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{name!r} cannot be read as audio: {error.error_string}") from error

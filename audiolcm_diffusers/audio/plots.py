@@ -89,34 +89,52 @@ def mel_of_waveform(waveform):
 
 def plot_mels(path, mels, captions=None, columns=None, frames_per_second=62.5):
     r"""
-    Draw log-mel spectrograms as a PNG: one, or several in a grid on one time scale.
-
-    Time runs to the right in seconds, frequency upwards in Hz on the mel scale. Colours mean the same in every
-    picture. The file is written whole or not at all.
+    Draw log-mel spectrograms into a PNG, which is written whole or not at all.
 
     Args:
         path (`str` or `Path`): Ends in `.png`. Its folder exists.
+        mels, captions, columns, frames_per_second: As of [`draw_mels`].
+
+    Raises:
+        ValueError: If the suffix is not `.png`, or they cannot be drawn.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"Expected a file name ending in .png, got {str(path)!r}.")
+    picture = draw_mels(mels, captions, columns, frames_per_second)
+    with replacing(path) as temporary:
+        picture.save(temporary, format="PNG", optimize=True)
+
+
+def draw_mels(mels, captions=None, columns=None, frames_per_second=62.5):
+    r"""
+    Draw log-mel spectrograms: one, or several in a grid on one time scale.
+
+    Time runs to the right in seconds, frequency upwards in Hz on the mel scale. Colours mean the same in every
+    picture.
+
+    Args:
         mels (`list[torch.Tensor]` of shape `(bins, frames)`):
             As [`log_mel_spectrogram`] makes them, from -5 (silence) upwards.
         captions (`list[str]`, *optional*): A line above each; cut where it is wider than its spectrogram.
         columns (`int`, *optional*): Pictures in a row; by default up to three.
         frames_per_second (`float`, defaults to 62.5): Time scale of the spectrograms.
 
+    Returns:
+        `PIL.Image.Image`.
+
     Raises:
-        ValueError: If the suffix is not `.png`, there is no spectrogram, one has no frames or the wrong number of
-            dimensions, is NaN or infinite, or the number of captions differs from that of the spectrograms.
+        ValueError: If there is no spectrogram, one has no frames or the wrong number of dimensions, is NaN or
+            infinite, or the number of captions differs from that of the spectrograms.
     """
-    path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"Expected a file name ending in .png, got {str(path)!r}.")
     mels = [torch.as_tensor(mel).detach().to("cpu", torch.float32) for mel in mels]
     if not mels:
-        raise ValueError(f"Expected at least one spectrogram to draw in {str(path)!r}, got none.")
+        raise ValueError("Expected at least one spectrogram to draw, got none.")
     for mel in mels:
         if mel.ndim != 2 or mel.numel() == 0:
             raise ValueError(f"Expected spectrograms of shape (bins, frames), got {tuple(mel.shape)}.")
         if not torch.isfinite(mel).all():
-            raise ValueError(f"A spectrogram for {str(path)!r} holds NaN or infinite values; nothing was written.")
+            raise ValueError("A spectrogram to draw holds NaN or infinite values.")
     if captions is not None and len(captions) != len(mels):
         raise ValueError(f"Expected {len(mels)} captions, one a spectrogram, got {len(captions)}: {captions!r}.")
     columns = min(len(mels), MAX_COLUMNS) if columns is None else columns
@@ -155,9 +173,7 @@ def plot_mels(path, mels, captions=None, columns=None, frames_per_second=62.5):
         if captions is not None:
             caption = _fit(captions[index], PLOT_WIDTH, font)
             draw.text((left, top - 8), caption, fill="black", font=font, anchor="lb")
-
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG", optimize=True)
+    return picture
 
 
 def _colour(mel):

@@ -17,6 +17,7 @@ from .options import hub_token
 SUMMARIES = {
     "generate": "make sound from text",
     "edit": "change a sound, mend, continue or loop it",
+    "serve": "a page and an API to make sound with",
     "convert": "turn the published AudioLCM checkpoint into a pipeline folder",
     "evaluate": "judge generated sound by FAD, KL, inception and CLAP score",
     "inspect": "look at diversity, copies, lengths and wordings",

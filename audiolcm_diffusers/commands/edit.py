@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from ..generation.edits import edit_call, pipeline_of
 from ..pipelines.loading import find_model
 from ..pipelines.prompt_events import structured_caption
 from .generate import load, print_sound
@@ -141,30 +142,20 @@ def call_of(args):
     Raises:
         ValueError: If an option belongs to one that is not given.
     """
-    call = {
-        "strength": args.strength,
-        "num_inference_steps": args.num_inference_steps,
-        "guidance_scale": args.guidance_scale,
-        "negative_prompt": args.negative_prompt,
-    }
     inpaints = args.mask is not None or args.extend is not None or args.extend_before is not None or args.loop
-    if inpaints:
-        call["crossfade_s"] = args.crossfade
-        call["extend_s"] = (args.extend_before or 0.0, args.extend or 0.0)
-        call["loop"] = args.loop
-        if args.mask is not None:
-            call["mask_start_seconds"] = [start for start, _ in args.mask]
-            call["mask_end_seconds"] = [end for _, end in args.mask]
-    elif args.crossfade is not None:
+    if args.crossfade is not None and not inpaints:
         raise ValueError("--crossfade belongs to --mask, --extend or --loop, of which none is given.")
-    return {name: value for name, value in call.items() if value is not None}
-
-
-def pipeline_of(pipe, call):
-    r"""The pipeline that a call is for, with the parts of another."""
-    from .. import AudioLCMAudio2AudioPipeline, AudioLCMInpaintPipeline
-
-    return (AudioLCMInpaintPipeline if "loop" in call else AudioLCMAudio2AudioPipeline).from_pipe(pipe)
+    return edit_call(
+        args.mask,
+        args.extend,
+        args.extend_before,
+        args.loop,
+        args.crossfade,
+        strength=args.strength,
+        num_inference_steps=args.num_inference_steps,
+        guidance_scale=args.guidance_scale,
+        negative_prompt=args.negative_prompt,
+    )
 
 
 def make_sound(args, pipe, source, sound, call, origin):

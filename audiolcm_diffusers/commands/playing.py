@@ -2,10 +2,11 @@
 """Sound that is heard at once: players of the system, and WAV as a stream."""
 
 import shutil
-import struct
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
+
+from ..audio.wav_stream import wav_header, wav_samples
 
 
 # Commands that play a sound file from standard input, and one that plays files alone.
@@ -82,32 +83,6 @@ class _UntilClosed:
             self._file.flush()
         except BrokenPipeError:
             pass
-
-
-def wav_header(num_samples, sampling_rate):
-    r"""The head of a WAV file of one channel and 16 bits, whose samples follow."""
-    data = 2 * num_samples
-    return (
-        b"RIFF"
-        + struct.pack("<I", 36 + data)
-        + b"WAVEfmt "
-        + struct.pack("<IHHIIHH", 16, 1, 1, sampling_rate, 2 * sampling_rate, 2, 16)
-        + b"data"
-        + struct.pack("<I", data)
-    )
-
-
-def wav_samples(piece):
-    r"""Samples as a WAV file of 16 bits has them."""
-    import io
-
-    import numpy as np
-    import soundfile
-
-    # By the library that writes files, so that both hold the same.
-    samples = io.BytesIO()
-    soundfile.write(samples, np.clip(piece, -1.0, 1.0), 16000, "PCM_16", "LITTLE", "RAW")
-    return samples.getvalue()
 
 
 class WavStream:

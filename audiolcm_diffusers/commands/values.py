@@ -4,6 +4,7 @@
 import argparse
 import math
 
+from ..generation.edits import read_segment
 from ..generation.requests import MAX_SEED
 
 
@@ -55,10 +56,7 @@ def share(text):
 
 def segment(text):
     r"""A part of a sound in seconds, `2:3.5`, for argparse."""
-    start, colon, end = text.partition(":")
-    if not colon:
-        raise argparse.ArgumentTypeError(f"expected a start and an end in seconds, such as 2:3.5, got {text!r}")
-    begin, stop = finite(start), finite(end)
-    if not 0 <= begin < stop:
-        raise argparse.ArgumentTypeError(f"expected an end after a start from 0, got {text!r}")
-    return begin, stop
+    try:
+        return read_segment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

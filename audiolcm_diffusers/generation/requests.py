@@ -58,11 +58,17 @@ def of_prompts(prompts: Iterable[str]) -> list[Request]:
     """
     prompts = list(prompts)
     for prompt in dict.fromkeys(prompts):
-        _check_prompt(prompt)
+        check_prompt(prompt)
     return [Request(prompt) for prompt in prompts]
 
 
-def _check_prompt(prompt: str) -> None:
+def check_prompt(prompt: str) -> None:
+    r"""
+    Refuse a prompt that says nothing, or is no valid structured caption.
+
+    Raises:
+        ValueError: Quoting it.
+    """
     if not structured_caption(prompt):
         raise ValueError(f"Expected a prompt that says what is to be heard, got {prompt!r}.")
 
@@ -156,7 +162,7 @@ def _read_row(values):
     prompt = values.pop("prompt", "")
     if not isinstance(prompt, str):
         raise ValueError(f"expected a text as prompt, got {prompt!r}.")
-    _check_prompt(prompt.strip())
+    check_prompt(prompt.strip())
     name = values.pop("id", None)
     if name is not None:
         name = _read_id(name)

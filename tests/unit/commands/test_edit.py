@@ -102,7 +102,7 @@ def test_what_makes_no_sense_is_refused(run, model, capsys, options, told):
         (["--strength", "1.5"], "up to 1, got '1.5'"),
         (["--mask", "3"], "a start and an end in seconds, such as 2:3.5, got '3'"),
         (["--mask", "3:2"], "an end after a start from 0, got '3:2'"),
-        (["--mask", "a:2"], "a finite number, got 'a'"),
+        (["--mask", "a:2"], "an end after a start from 0, got 'a:2'"),
         (["--extend", "0"], "above 0, got '0'"),
     ],
 )
