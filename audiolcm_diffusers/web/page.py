@@ -58,7 +58,7 @@ def mount_page(app: FastAPI, studio: Studio, origin: dict[str, Any], api_key: st
     """
     page = make_page(studio, origin)
     page.queue(max_size=studio.limits.max_waiting, default_concurrency_limit=None)
-    # Gradio takes files that clients name only where they were uploaded, but checks that in pages alone that it launched
+    # Gradio takes files that clients name only where they were uploaded, but checks it in pages alone that it launched
     # itself: one that is mounted would read any file of the machine (gradio 6.31, `processing_utils._check_allowed`).
     page.has_launched = True
 

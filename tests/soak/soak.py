@@ -23,6 +23,7 @@ import torch
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "training"))
 
+import clients  # noqa: E402
 import dirty_data  # noqa: E402
 import hostile_models  # noqa: E402
 import material  # noqa: E402
@@ -74,6 +75,9 @@ def attempts(place, seed, short):
     yield "threads, a pipeline each", partial(one_process.threads, 8 if short else 64)
     yield "threads, one pipeline", partial(one_process.one_pipeline, 16 if short else 64)
     yield "sounds in one process", partial(one_process.many_sounds, place / "sounds", 25 if short else 500)
+    yield "clients of a server", partial(clients.many_clients, 8 if short else 50, 2 if short else 4)
+    if not short:
+        yield "clients that mean ill", partial(clients.ill_clients, 200, drawing("clients that mean ill"))
 
 
 def make_material(made):
