@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .models.vocoder_bigvgan import BigVGANVocoder
     from .models.vocoder_griffin_lim import GriffinLimVocoder
     from .models.vocoder_vocos import VocosVocoder
+    from .pipelines.modular_blocks import AudioLCMBlocks
     from .pipelines.pipeline_audiolcm import AudioLCMPipeline
     from .pipelines.pipeline_audiolcm_audio2audio import AudioLCMAudio2AudioPipeline
     from .pipelines.pipeline_audiolcm_inpaint import AudioLCMInpaintPipeline
@@ -51,13 +52,21 @@ PUBLIC_CLASSES = {
 
 _LAZY_NAMES = {
     **PUBLIC_CLASSES,
+    "AudioLCMBlocks": ".pipelines.modular_blocks",
     "log_mel_spectrogram": ".audio.mel",
     # diffusers recognises a component by finding the name of its base class in the namespace of its library.
     "ModelMixin": "diffusers",
     "SchedulerMixin": "diffusers",
 }
 
-__all__ = [*PUBLIC_CLASSES, "log_mel_spectrogram", "MINI_CHECKPOINT", "MINI_TEACHER_CHECKPOINT", "__version__"]
+__all__ = [
+    *PUBLIC_CLASSES,
+    "AudioLCMBlocks",
+    "log_mel_spectrogram",
+    "MINI_CHECKPOINT",
+    "MINI_TEACHER_CHECKPOINT",
+    "__version__",
+]
 
 
 _imported, __dir__ = lazy_names(__name__, _LAZY_NAMES)

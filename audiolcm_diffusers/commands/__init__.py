@@ -18,6 +18,7 @@ SUMMARIES = {
     "generate": "make sound from text",
     "edit": "change a sound, mend, continue or loop it",
     "serve": "a page and an API to make sound with",
+    "export-hub": "write a model as a repository that brings its own code",
     "convert": "turn the published AudioLCM checkpoint into a pipeline folder",
     "evaluate": "judge generated sound by FAD, KL, inception and CLAP score",
     "inspect": "look at diversity, copies, lengths and wordings",
@@ -54,7 +55,7 @@ def build_parser(command: str | None) -> tuple[argparse.ArgumentParser, object |
     module = None
     for name, summary in SUMMARIES.items():
         if name == command:
-            module = importlib.import_module(f"{__name__}.{name}")
+            module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
             module.register(subparsers)
         else:
             subparsers.add_parser(name, help=summary, add_help=False)

@@ -35,9 +35,13 @@ def register(subparsers):
     parser.add_argument("--dtype", choices=DTYPES, help="precision of the weights written (default: as they are)")
 
 
-def check_output(output):
+def check_output(output, option="--output"):
     r"""
     Refuse an output folder that cannot be written, before anything is read.
+
+    Args:
+        output (`Path`): The folder.
+        option (`str`, defaults to `"--output"`): What errors call it.
 
     Raises:
         FileExistsError: If there is something already.
@@ -45,28 +49,28 @@ def check_output(output):
         ValueError: If nothing can be made there.
     """
     if output.is_symlink():
-        raise FileExistsError(f"--output {str(output)!r} is a link; name a folder.")
+        raise FileExistsError(f"{option} {str(output)!r} is a link; name a folder.")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileExistsError(
-            f"--output {str(output)!r} exists already; name a folder that does not, or an empty one."
+            f"{option} {str(output)!r} exists already; name a folder that does not, or an empty one."
         )
     if not output.parent.is_dir():
-        raise FileNotFoundError(f"There is no folder {str(output.parent)!r} to write --output {output.name!r} to.")
+        raise FileNotFoundError(f"There is no folder {str(output.parent)!r} to write {option} {output.name!r} to.")
     try:
         check_can_create(output)
     except ValueError as error:
-        raise ValueError(f"--output cannot be written: {error}") from error
+        raise ValueError(f"{option} cannot be written: {error}") from error
 
 
-def save_complete(pipeline, output, description):
+def save_complete(save, output):
     r"""
-    Save a pipeline so that its folder appears only when it is complete: under another name in the same place, then
+    Let `save(folder)` write a folder that appears only when it is complete: under another name in the same place, then
     renamed. Whatever stops it leaves nothing behind.
     """
     temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
     try:
         # One folder deeper, as mkdtemp makes private ones.
-        pipeline.save_pretrained(temporary / output.name, description=description)
+        save(temporary / output.name)
         os.replace(temporary / output.name, output)
     finally:
         shutil.rmtree(temporary)
@@ -79,7 +83,8 @@ def run(args):
 
     import torch
 
-    from ..conversion.checkpoint import cast_weights, components_from_original
+    from ..conversion.checkpoint import components_from_original
+    from ..loaders.complete import cast_weights
     from ..pipelines.pipeline_audiolcm import AudioLCMPipeline
 
     components = components_from_original(args.checkpoint, args.config, args.vocoder, args.bert, args.t5)
@@ -87,13 +92,13 @@ def run(args):
     for model in models.values():
         if args.dtype is not None:
             cast_weights(model, getattr(torch, args.dtype))
-    save_complete(
-        AudioLCMPipeline(**components),
-        output,
+    description = (
         f"Converted by `audiolcm convert` of audiolcm-diffusers {__version__} from `{Path(args.checkpoint).name}`, "
         f"`{Path(args.config).name}` and the vocoder in `{Path(args.vocoder).resolve().name}`, weights of AudioLCM "
-        "(arXiv:2406.00356) by their authors.",
+        "(arXiv:2406.00356) by their authors."
     )
+    pipe = AudioLCMPipeline(**components)
+    save_complete(lambda folder: pipe.save_pretrained(folder, description=description), output)
     for name, model in models.items():
         size = sum(parameter.numel() for parameter in model.parameters())
         print(f"{name:17} {type(model).__name__:24} {size / 1e6:8.1f} M parameters")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import ModelMixin
 
 from ..loaders.complete import refuse_own_code
 from ..model_files import check_plain_files, read_small_text
@@ -291,12 +290,3 @@ def components_from_original(
         "scheduler": scheduler,
         "vocoder": bigvgan_from_original(read_weights(vocoder_weights, "generator"), vocoder_config),
     }
-
-
-def cast_weights(model: torch.nn.Module, dtype: torch.dtype) -> None:
-    r"""
-    Change a model's weights to another dtype, one at a time; those that a diffusers model wants in float32 stay so.
-    """
-    kept = set(model._keep_in_fp32_modules or ()) if isinstance(model, ModelMixin) else set()
-    for name, parameter in model.named_parameters():
-        parameter.data = parameter.data.to(torch.float32 if kept & set(name.split(".")) else dtype)

@@ -2,8 +2,13 @@
 """Models whose files lack weights are refused: libraries draw what is missing at random, and say so in passing."""
 
 import json
+import threading
+from functools import partial
 from pathlib import Path
 
+import torch
+from diffusers import ModelMixin
+from diffusers.utils import is_accelerate_available
 from torch import nn
 
 from ..model_files import read_json
@@ -21,9 +26,41 @@ class CompleteWeightsMixin:
             ValueError: If the files lack weights of the model; it names them.
         """
         wants_info = kwargs.pop("output_loading_info", False)
-        model, info = super().from_pretrained(pretrained_model_name_or_path, output_loading_info=True, **kwargs)
+        load = partial(super().from_pretrained, pretrained_model_name_or_path, output_loading_info=True)
+        if cls._keep_in_fp32_modules and not is_accelerate_available():
+            model, info = _load_without_accelerate(cls, load, **kwargs)
+        else:
+            model, info = load(**kwargs)
         _refuse_lacking(info["missing_keys"], pretrained_model_name_or_path, cls)
         return (model, info) if wants_info else model
+
+
+# Held while a class says that it keeps nothing in float32.
+_loading = threading.Lock()
+
+
+def _load_without_accelerate(model_class, load, dtype=None, torch_dtype=None, **kwargs):
+    """diffusers refuses to load parts in float32 without accelerate: all is, and the rest is cast then."""
+    dtype = dtype or torch_dtype
+    kept = model_class._keep_in_fp32_modules
+    with _loading:
+        try:
+            model_class._keep_in_fp32_modules = None
+            model, info = load(**kwargs)
+        finally:
+            model_class._keep_in_fp32_modules = kept
+    if isinstance(dtype, torch.dtype):
+        cast_weights(model, dtype)
+    return model, info
+
+
+def cast_weights(model: torch.nn.Module, dtype: torch.dtype) -> None:
+    r"""
+    Change a model's weights to another dtype, one at a time; those that a diffusers model wants in float32 stay so.
+    """
+    kept = set(model._keep_in_fp32_modules or ()) if isinstance(model, ModelMixin) else set()
+    for name, parameter in model.named_parameters():
+        parameter.data = parameter.data.to(torch.float32 if kept & set(name.split(".")) else dtype)
 
 
 def load_complete(model_class: type, name: str, unused: tuple[str, ...] = (), **kwargs) -> nn.Module:

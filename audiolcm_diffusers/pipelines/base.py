@@ -25,6 +25,7 @@ from ..models.transformer_llama_1d import LLaMATransformer1DModel
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..models.vocoder_griffin_lim import GriffinLimVocoder
 from ..models.vocoder_vocos import VocosVocoder
+from ..remote_code import without_code
 from .arguments import (
     LengthLimits,
     SoundLength,
@@ -218,6 +219,11 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
             if isinstance(component, PreTrainedModel) and name not in kwargs and name not in shared:
                 check_complete(component, kwargs.get("variant"))
         return pipe
+
+    @classmethod
+    def _dict_from_json_file(cls, json_file):
+        # Both from folders and from the Hub: what a repository's own code is for is done by these classes.
+        return without_code(super()._dict_from_json_file(json_file))
 
     @classmethod
     def from_pipe(cls, pipeline, **kwargs):

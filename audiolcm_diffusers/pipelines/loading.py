@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import MINI_CHECKPOINT, MINI_TEACHER_CHECKPOINT
 from ..model_files import check_plain_files, check_plain_name, read_json
+from ..remote_code import without_code
 from .shared_parts import part_folder
 
 
@@ -118,7 +119,7 @@ def check_pipeline_folder(folder, variant=None):
     if not folder.is_dir():
         raise ValueError(f"There is no folder {str(folder)!r} with a saved pipeline.")
     check_plain_files(folder)
-    index = read_json(folder / "model_index.json")
+    index = without_code(read_json(folder / "model_index.json"))
     class_name = index.get("_class_name") if isinstance(index, dict) else None
     # All pipelines of AudioLCM have the same parts, whichever of them a folder was saved from.
     if class_name not in PIPELINES:

@@ -4,6 +4,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from diffusers.pipelines.pipeline_utils import AudioPipelineOutput
@@ -128,6 +129,29 @@ class AudioLCMInpaintPipeline(AudioLCMEditingPipelineBase):
         mirrored = [min(size, MIRRORED_SAMPLES, source.shape[-1] - 1) if fills else 0 for size in sizes]
         source = F.pad(source[:, None], mirrored, mode="reflect")[:, 0] if any(mirrored) else source
         return F.pad(source, [size - done for size, done in zip(sizes, mirrored)])
+
+    def _decode(
+        self,
+        latents: torch.Tensor,
+        call: Call,
+        source: torch.Tensor,
+        canvas: Canvas,
+        crossfade_s: float,
+        loop: bool,
+        output_type: str,
+    ) -> torch.Tensor | np.ndarray:
+        """Clean latents as what a call returns, with the given sound where it is kept."""
+        waveforms = self._on_canvas(source, canvas, fills=False).repeat_interleave(len(latents) // len(source), dim=0)
+        shares = canvas.shares(round(crossfade_s * self.sampling_rate), loop)
+        return self._output(
+            latents,
+            call.length,
+            output_type,
+            call.is_whole,
+            loop,
+            Kept(waveforms.to(latents.device), shares.to(latents.device)),
+            fades=(not bool(canvas.is_kept[0]), not bool(canvas.is_kept[-1])),
+        )
 
     @torch.no_grad()
     @one_call_at_a_time
@@ -290,17 +314,7 @@ class AudioLCMInpaintPipeline(AudioLCMEditingPipelineBase):
             callback_on_step_end_tensor_inputs,
             put_back,
         )
-        waveforms = self._on_canvas(source, canvas, fills=False).repeat_interleave(len(noise) // len(source), dim=0)
-        shares = canvas.shares(round(crossfade_s * self.sampling_rate), loop)
-        audio = self._output(
-            latents,
-            call.length,
-            output_type,
-            call.is_whole,
-            loop,
-            Kept(waveforms.to(device), shares.to(device)),
-            fades=(not bool(canvas.is_kept[0]), not bool(canvas.is_kept[-1])),
-        )
+        audio = self._decode(latents, call, source, canvas, crossfade_s, loop, output_type)
         self.maybe_free_model_hooks()
 
         if not return_dict:

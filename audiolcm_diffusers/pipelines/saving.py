@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..hub import Repository
+from ..remote_code import add_code
 from .cards import keep_card, pipeline_card
 
 
@@ -24,6 +25,7 @@ class SavedWithCardMixin:
         max_shard_size: int | str | None = None,
         push_to_hub: bool = False,
         description: str | None = None,
+        with_code: bool = False,
         **kwargs,
     ) -> None:
         r"""
@@ -37,6 +39,9 @@ class SavedWithCardMixin:
                 Whether to upload the folder, too. The repository is made before anything is written; a card that it
                 has is kept.
             description (`str`, *optional*): Where it comes from, for the card of a pipeline that has none.
+            with_code (`bool`, defaults to `False`):
+                Whether the folder brings the code of its classes, for those who have diffusers and not this package,
+                and is a modular pipeline, too (see `remote_code.py`).
             kwargs:
                 `repo_id` (by default the folder's name), `private`, `token`, `commit_message` and `create_pr` of an
                 upload, and what else `DiffusionPipeline.save_pretrained` takes.
@@ -59,6 +64,8 @@ class SavedWithCardMixin:
             **kwargs,
         )
         self._keep_card(folder, description=description)
+        if with_code:
+            add_code(folder, repository.name if push_to_hub else None)
         if push_to_hub:
             repository.upload(folder, f"Upload {type(self).__name__}")
 
@@ -72,16 +79,24 @@ class SavedWithCardMixin:
         safe_serialization: bool = True,
         variant: str | None = None,
         subfolder: str | None = None,
+        with_code: bool = False,
     ) -> str:
         r"""
         Upload the pipeline, see `DiffusionPipeline.push_to_hub`, with its card as
-        [`~AudioLCMPipeline.save_pretrained`] writes it. A card that the repository has is kept.
+        [`~AudioLCMPipeline.save_pretrained`] writes it. A card that the repository has is kept. `with_code` as there.
+
+        Raises:
+            ValueError: If the transformer has LoRAs that are not fused, or code is to go into a `subfolder`.
         """
+        if with_code and subfolder is not None:
+            raise ValueError(f"diffusers runs code at the top of a repository alone, got subfolder={subfolder!r}.")
         self._check_can_be_saved()
         repository = Repository.of(repo_id, private, token, commit_message, create_pr)
         with tempfile.TemporaryDirectory() as folder:
             super().save_pretrained(folder, safe_serialization=safe_serialization, variant=variant)
             self._keep_card(Path(folder), name=repository.name)
+            if with_code:
+                add_code(folder, repository.name)
             return repository.upload(Path(folder), f"Upload {type(self).__name__}", subfolder)
 
     def _check_can_be_saved(self) -> None:

@@ -5,12 +5,12 @@ from safetensors.torch import save_file
 
 from audiolcm_diffusers import AutoencoderKLMel1D, LLaMATransformer1DModel
 from audiolcm_diffusers.conversion.checkpoint import (
-    cast_weights,
     find_file,
     read_config,
     read_weights,
     transformer_from_checkpoint,
 )
+from audiolcm_diffusers.loaders.complete import cast_weights
 
 
 WEIGHTS = {"conv.weight": torch.ones(2, 3), "conv.bias": torch.zeros(2)}
