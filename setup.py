@@ -19,8 +19,8 @@ SOXR = ["soxr"]
 # The page, and the API beside it: gradio brings fastapi and uvicorn, which are named because they are imported, too;
 # fastapi-offline has the files of the API's own page, which fastapi takes from a server far away.
 DEMO = ["gradio>=6", "fastapi", "uvicorn", "starlette", "pydantic", "fastapi-offline"]
-# An outside ear for `audiolcm evaluate --tagger`: large, for one metric of it.
-ONNX = ["onnxruntime"]
+# An outside ear for `audiolcm evaluate --tagger`, and `audiolcm export-onnx`.
+ONNX = ["onnxruntime", "onnx", "onnxscript"]
 # playwright drives the browser that the machine has; it downloads none.
 TEST = ["pytest", "pytest-xdist", "ruff", "import-linter", "playwright", *TRAIN, *EVAL, *SOXR, *ONNX, *DEMO]
 

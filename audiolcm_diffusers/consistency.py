@@ -196,13 +196,15 @@ def guidance_embedding(w: torch.Tensor, embedding_dim: int = 256) -> torch.Tenso
     """
     if embedding_dim < 4 or embedding_dim % 2:
         raise ValueError(f"Expected embedding_dim to be even and at least 4, got embedding_dim={embedding_dim}.")
-    half = embedding_dim // 2
     w = torch.as_tensor(w, dtype=torch.float32)
-    frequencies = torch.exp(
-        torch.arange(half, dtype=torch.float32, device=w.device) * -(math.log(10000.0) / (half - 1))
-    )
-    angles = (w * 1000.0)[..., None] * frequencies
+    angles = (w * 1000.0)[..., None] * guidance_frequencies(embedding_dim, w.device)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def guidance_frequencies(embedding_dim: int, device: torch.device | None = None) -> torch.Tensor:
+    r"""`torch.Tensor` of shape `(embedding_dim / 2,)`: The frequencies `f` of [`guidance_embedding`], float32."""
+    half = embedding_dim // 2
+    return torch.exp(torch.arange(half, dtype=torch.float32, device=device) * -(math.log(10000.0) / (half - 1)))
 
 
 def guide(cond: torch.Tensor, uncond: torch.Tensor, w: float | torch.Tensor) -> torch.Tensor:

@@ -19,6 +19,7 @@ SUMMARIES = {
     "edit": "change a sound, mend, continue or loop it",
     "serve": "a page and an API to make sound with",
     "export-hub": "write a model as a repository that brings its own code",
+    "export-onnx": "write a model as ONNX files",
     "convert": "turn the published AudioLCM checkpoint into a pipeline folder",
     "evaluate": "judge generated sound by FAD, KL, inception and CLAP score",
     "inspect": "look at diversity, copies, lengths and wordings",

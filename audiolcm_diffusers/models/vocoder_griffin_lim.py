@@ -12,6 +12,7 @@ from ..audio.levels import limit_peaks
 from ..audio.mel import HOP_LENGTH, check_mel, mel_filters
 from ..audio.overlap import overlap_add
 from ..loaders.complete import CompleteWeightsMixin
+from .fourier import ComplexFourier
 from .full_precision import without_autocast
 
 
@@ -91,6 +92,8 @@ class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
         filters = mel_filters(sampling_rate, n_fft, in_channels, min_frequency, max_frequency)
         self.filters = torch.nn.Parameter(filters.clone(), requires_grad=False)
         self.hop_length = hop_length
+        # What graphs cannot hold complex numbers in is given another one.
+        self.fourier = ComplexFourier()
         # By frames first, on the CPU: a longer sound begins as a shorter one does, on any device. Whole numbers are
         # what no dtype rounds.
         generator = torch.Generator("cpu").manual_seed(0)
@@ -162,7 +165,7 @@ class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
 
         turns = self.turns[torch.arange(num_frames, device=mel.device) % _DRAWN_FRAMES].T.float() * _STEP
         phases = turns * (2 * math.pi)
-        spectrum = torch.polar((self.inverse @ wanted).clamp(min=0.0), phases.expand(mel.shape[0], -1, -1))
+        spectrum = self.fourier.polar((self.inverse @ wanted).clamp(min=0.0), phases.expand(mel.shape[0], -1, -1))
 
         # The window is 0 at its ends, where the first and the last frame are alone; these samples are cut off below.
         weight = overlap_add(window.square().expand(num_frames, -1), hop_length).clamp(min=_TINY)
@@ -174,14 +177,12 @@ class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
             inner_is_known = F.pad(is_known, (padding, padding))
 
         def waveform_of(spectrum):
-            waveform = overlap_add(torch.fft.irfft(spectrum, dim=1).mT * window, hop_length) / weight
+            waveform = overlap_add(self.fourier.frames_of(spectrum, n_fft) * window, hop_length) / weight
             return waveform if inner_known is None else torch.where(inner_is_known, inner_known, waveform)
 
         before = 0.0
         for _ in range(self.config.num_iterations):
-            found = torch.stft(
-                waveform_of(spectrum), n_fft, hop_length, window=window, center=False, return_complex=True
-            )
+            found = self.fourier.spectrum_of(waveform_of(spectrum), window, hop_length)
             magnitude = found.abs()
             magnitude = magnitude * (share.T @ (wanted / (filters @ magnitude).clamp(min=_TINY)))
             ahead = found - self.config.momentum / (1 + self.config.momentum) * before

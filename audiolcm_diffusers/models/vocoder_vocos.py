@@ -13,6 +13,7 @@ from ..audio.levels import limit_peaks
 from ..audio.mel import HOP_LENGTH, LOG_FLOOR, check_mel, mel_filters
 from ..audio.overlap import overlap_add
 from ..loaders.complete import CompleteWeightsMixin
+from .fourier import ComplexFourier
 from .full_precision import without_autocast
 from .gradient_checkpointing import run_block
 
@@ -135,6 +136,8 @@ class VocosVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
 
         self.gradient_checkpointing = False
         self.hop_length = hop_length
+        # What graphs cannot hold complex numbers in is given another one.
+        self.fourier = ComplexFourier()
         num_bins = n_fft // 2 + 1
         self.conv_in = nn.Conv1d(in_channels, hidden_channels, kernel_size, padding=kernel_size // 2)
         self.norm_in = nn.LayerNorm(hidden_channels, eps=1e-6)
@@ -190,7 +193,7 @@ class VocosVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
         n_fft = self.config.n_fft
         with without_autocast(phases):
             magnitudes = log_magnitudes.clamp(max=math.log(n_fft / 2)).exp()
-            spectra = torch.complex(magnitudes * phases.cos(), magnitudes * phases.sin())
-            frames = torch.fft.irfft(spectra, n_fft).roll(n_fft // 2, dims=-1)
+            spectra = self.fourier.polar(magnitudes.mT, phases.mT)
+            frames = self.fourier.frames_of(spectra, n_fft).roll(n_fft // 2, dims=-1)
             window = torch.hann_window(n_fft, device=phases.device, dtype=torch.float32)
             return limit_peaks(waveform_of_frames(frames, window, self.hop_length), self.hop_length)
