@@ -3,8 +3,11 @@
 
 import dataclasses
 import importlib.util
+import os
 import re
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,19 +15,28 @@ import numpy as np
 import pytest
 import soundfile
 from diffusers import DDIMScheduler
+from hub_stand_in import hub_stand_in
 from huggingface_hub import ModelCard
 from peft import LoraConfig, get_peft_model_state_dict
+from serving import served
 
+from audiolcm_diffusers import MINI_CHECKPOINT, AudioLCMPipeline
 from audiolcm_diffusers.commands import build_parser, main
 from audiolcm_diffusers.evaluation.sound_classifier import make_judge
 from audiolcm_diffusers.trainer import parse_config
+from audiolcm_diffusers.web.server import make_app
+from audiolcm_diffusers.web.studio import Studio
 
 
 ROOT = Path(__file__).parents[1]
+# In the order in which their snippets are run, each after the README's.
+GUIDES = ["docs/editing.md", "docs/teachers_and_adapters.md", "docs/evaluation.md"]
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "comfyui_audiolcm/README.md",
+    *(f"docs/{path.name}" for path in ROOT.glob("docs/*.md")),
     *(f"model_cards/{path.name}" for path in ROOT.glob("model_cards/*.md")),
 ]
 
@@ -58,11 +70,12 @@ def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypat
     Path("DATA/validation/metadata.csv").write_text("\n".join(lines))
     make_judge(["a low tone", "a high tone"], widths=(8, 8, 8, 8)).save_pretrained("runs/judge/model")
 
-    snippets = blocks("README.md", "python")
-    assert len(snippets) >= 6
     names = {}
-    for snippet in snippets:
-        exec(compile(snippet, "README.md", "exec"), names)
+    for document in ["README.md", *GUIDES]:
+        snippets = blocks(document, "python")
+        assert len(snippets) >= 1
+        for snippet in snippets:
+            exec(compile(snippet, document, "exec"), names)
 
     info = soundfile.info("dog.wav")
     assert (info.samplerate, info.channels, info.frames) == (16000, 1, 80000)
@@ -76,22 +89,39 @@ def test_snippets_run(make_pipeline, make_llama_transformer, tmp_path, monkeypat
 LAUNCHED = "accelerate launch -m audiolcm_diffusers"
 
 
-@pytest.mark.parametrize("words", [*commands("audiolcm"), *(words[3:] for words in commands(LAUNCHED))], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        words[len(start) :]
+        for document in DOCUMENTS
+        for start in (["audiolcm"], LAUNCHED.split())
+        for words in commands(" ".join(start), document)
+    ],
+    ids=" ".join,
+)
 def test_commands_parse(words):
-    parser, _ = build_parser(words[1])
-    assert parser.parse_args(words[1:]).command == words[1]
+    parser, _ = build_parser(words[0])
+    assert parser.parse_args(words).command == words[0]
 
 
 @pytest.mark.parametrize(
-    ("commands", "title"),
-    [(["generate", "edit"], "From the command line"), (["evaluate"], "Evaluate"), (["inspect"], "Look closer")],
+    ("commands", "document", "title"),
+    [
+        (["generate", "edit"], "command_line", None),
+        (["serve"], "serving", "Options"),
+        (["export-hub", "export-onnx"], "sharing", None),
+        (["evaluate"], "evaluation", "Evaluate"),
+        (["inspect"], "evaluation", "Look closer"),
+    ],
 )
-def test_options_are_all_there(commands, title, capsys):
+def test_options_are_all_there(commands, document, title, capsys):
     for command in commands:
         with pytest.raises(SystemExit):
             main([command, "--help"])
     help_text = capsys.readouterr().out
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split(f"## {title}\n")[1].split("\n## ")[0]
+    section = (ROOT / f"docs/{document}.md").read_text(encoding="utf-8")
+    if title is not None:
+        section = section.split(f"\n## {title}\n")[1].split("\n## ")[0]
     options = re.compile(r"--[a-z][a-z-]*")
     assert set(options.findall(section)) == set(options.findall(help_text)) - {"--help"}
 
@@ -104,7 +134,10 @@ def script_and_options(words):
 
 @pytest.mark.parametrize(
     "words",
-    [*commands("accelerate launch training"), *commands("accelerate launch", "training/README.md")],
+    [
+        *(words for document in DOCUMENTS for words in commands("accelerate launch training", document)),
+        *commands("accelerate launch", "training/README.md"),
+    ],
     ids=lambda words: script_and_options(words)[0],
 )
 def test_training_commands_parse(words, monkeypatch):
@@ -122,6 +155,48 @@ def test_training_commands_parse(words, monkeypatch):
     )
     config = parse_config(config_class, options)
     assert config.output_dir.startswith("runs/")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
+def test_requests_are_answered(tmp_path):
+    lines = list(
+        dict.fromkeys(
+            words for name in ("README.md", "docs/serving.md") for words in map(tuple, commands("curl", name))
+        )
+    )
+    assert len(lines) >= 6
+    pipe = AudioLCMPipeline.from_pretrained(MINI_CHECKPOINT)
+    studio = Studio(pipe)
+    origin = {"model": "mini", "model_hash": None, "licence": None}
+    with served(make_app(studio, origin, with_page=False)) as address:
+        for words in lines:
+            words = [word.replace("http://127.0.0.1:7860", address) for word in words]
+            done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, words
+            if "-o" in words:
+                path = tmp_path / words[words.index("-o") + 1]
+                assert soundfile.info(path).frames > 0, path.read_text(errors="replace")[:300]
+            else:
+                assert '"status":"ok"' in done.stdout
+    studio.close()
+    assert soundfile.info(tmp_path / "rain.wav").frames == 20 * 16000
+    assert soundfile.info(tmp_path / "mended.wav").frames == 7 * 16000
+
+
+def test_models_are_shared(tmp_path):
+    sharing = "\n".join(blocks("docs/sharing.md", "python"))
+    start = blocks("README.md", "python")[0].replace('"a dog barking"', '"rain"')
+    with hub_stand_in() as hub:
+        environment = {
+            **os.environ,
+            "HF_ENDPOINT": hub.address,
+            "HF_HUB_OFFLINE": "0",
+            "HF_TOKEN": "hf_test",
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HOME": str(tmp_path / "hf"),
+        }
+        script = f"{start}\n{sharing}\nassert len(audio) == 80000\n"
+        subprocess.run([sys.executable, "-c", script], env=environment, cwd=tmp_path, check=True, timeout=300)
 
 
 def test_make_targets_exist():

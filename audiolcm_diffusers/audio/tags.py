@@ -55,7 +55,7 @@ class SoundTags:
         return {
             name: text.replace("\0", "").encode("utf-8", "replace").decode()
             for name, text in texts.items()
-            if text is not None
+            if text  # libsndfile writes no empty ones
         }
 
 

@@ -43,6 +43,12 @@ def draw_seed() -> int:
     return secrets.randbelow(MAX_SEED + 1)
 
 
+def title_of(task: Task) -> str:
+    r"""What is to be heard: the prompt, and what events say."""
+    events = [event[0] for event in task.call.get("events") or ()]
+    return " and ".join(dict.fromkeys(filter(None, [task.call.get("prompt"), *events])))
+
+
 def request_models(limits: Limits) -> tuple[type[BaseModel], type[BaseModel]]:
     r"""
     What clients may ask for, with the limits that the OpenAPI page shows.
@@ -131,7 +137,7 @@ class Answers:
             suffix (`str`): `"wav"`, `"flac"` or `"ogg"`.
             said (`dict`): What else it says, its `command` among it.
         """
-        settings = {"seed": task.seed, **task.call, **said, **self.origin}
+        settings = {"prompt": title_of(task), "seed": task.seed, **task.call, **said, **self.origin}
         with tempfile.TemporaryDirectory(prefix="audiolcm-") as folder:
             path = Path(folder, f"sound.{suffix}")
             write_audio(path, waveform, self.studio.sampling_rate, tags_of(settings, self.origin["licence"]))

@@ -20,7 +20,7 @@ from ..audio.plots import draw_mels, mel_of_waveform
 from ..generation.edits import edit_call, read_segments
 from ..generation.provenance import tags_of
 from ..generation.requests import MAX_SEED
-from .api import draw_seed
+from .api import draw_seed, title_of
 from .errors import refusal_of
 from .region import peaks_of, region_picker
 from .studio import Studio, Task
@@ -125,7 +125,7 @@ class Desk:
         limit = self.studio.limits.max_length_s
         return read_audio(path, self.studio.sampling_rate, name=Path(path).name, max_duration_s=limit)
 
-    async def make(self, tasks: list[Task], title: str, said: dict[str, Any]) -> list[Any]:
+    async def make(self, tasks: list[Task], said: dict[str, Any]) -> list[Any]:
         r"""
         Make takes.
 
@@ -143,7 +143,7 @@ class Desk:
                 job.cancel()
         elapsed = time.perf_counter() - begin
         shown = await run_in_threadpool(
-            lambda: [self.show(task, waveform, title, said) for task, waveform in zip(tasks, waveforms)]
+            lambda: [self.show(task, waveform, said) for task, waveform in zip(tasks, waveforms)]
         )
         seconds = len(waveforms[0]) / self.studio.sampling_rate
         seeds = ", ".join(str(task.seed) for task in tasks)
@@ -163,8 +163,9 @@ class Desk:
             outputs.append(gr.Button(visible=place < len(shown)))
         return outputs
 
-    def show(self, task: Task, waveform: np.ndarray, title: str, said: dict[str, Any]) -> tuple[Path, Any]:
+    def show(self, task: Task, waveform: np.ndarray, said: dict[str, Any]) -> tuple[Path, Any]:
         r"""The file of a sound, and its picture."""
+        title = title_of(task)
         settings = {"prompt": title, "seed": task.seed, **task.call, **said, **self.origin}
         place = Path(tempfile.mkdtemp(dir=self.folder))
         path = place / f"{slug(title)}-{task.seed}.wav"
@@ -176,7 +177,7 @@ class Desk:
         *settings, seed, takes = shared
         call = {"prompt": prompt or "", "audio_length_in_s": length, "loop": bool(loop), **self.settings(*settings)}
         tasks = [Task(seed, call) for seed in self.seeds(seed, takes)]
-        return await self.make(tasks, call["prompt"], {"command": "generate"})
+        return await self.make(tasks, {"command": "generate"})
 
     async def events(self, rows, background, length, *shared):
         r"""Sounds in their places."""
@@ -185,9 +186,8 @@ class Desk:
         call = {"events": events, "audio_length_in_s": length, **self.settings(*settings)}
         if background:
             call["prompt"] = background
-        title = " and ".join(dict.fromkeys([*([background] if background else []), *(event[0] for event in events)]))
         tasks = [Task(seed, call) for seed in self.seeds(seed, takes)]
-        return await self.make(tasks, title, {"command": "generate"})
+        return await self.make(tasks, {"command": "generate"})
 
     async def edit(self, path, prompt, edit, *shared):
         r"""What all edits have in common; `edit` are arguments of [`~generation.edits.edit_call`]."""
@@ -195,7 +195,7 @@ class Desk:
         source = await run_in_threadpool(self.source, path)
         call = edit_call(**edit, prompt=prompt or "", **self.settings(*settings))
         tasks = [Task(seed, call, source) for seed in self.seeds(seed, takes)]
-        return await self.make(tasks, call["prompt"], {"command": "edit", "sound": Path(path).name})
+        return await self.make(tasks, {"command": "edit", "sound": Path(path).name})
 
     async def restyle(self, path, prompt, strength, *shared):
         r"""Sound to sound."""

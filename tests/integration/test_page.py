@@ -5,9 +5,6 @@ import io
 import os
 import re
 import shutil
-import socket
-import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +15,8 @@ import torch
 
 from audiolcm_diffusers import MINI_CHECKPOINT, AudioLCMPipeline
 
+from .serving import served
+
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on this machine")
@@ -25,24 +24,6 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium on
 WAIT_MS = 60_000
 LIMITS = {"max_length_s": 12.0, "max_upload_mb": 1.0, "max_steps": 8}
 TEXT = "textarea, input[type=text]"
-
-
-@contextmanager
-def served(app):
-    """The address of an app on this machine."""
-    import uvicorn
-
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(20)
 
 
 @pytest.fixture(scope="module")

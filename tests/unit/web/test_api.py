@@ -87,9 +87,16 @@ def test_streams_are_the_sound(make_client, make_pipeline):
     assert len(streamed) == 2 * rate
 
 
-def test_events(make_client):
+def test_events(make_client, tmp_path):
     asked = {"events": [["rain", 0.0, 0.25], ["wind", 0.25]], "audio_length_in_s": 0.5, "seed": 1}
-    assert make_client().post(GENERATIONS, json=asked).status_code == 200
+    for suffix in ("wav", "flac", "ogg"):
+        response = make_client().post(GENERATIONS, json={**asked, "response_format": suffix})
+        assert response.status_code == 200, response.text
+        path = tmp_path / f"sound.{suffix}"
+        path.write_bytes(response.content)
+        said = read_settings(path)
+        assert said["prompt"] == "rain and wind"
+        assert said["events"] == [["rain", 0.0, 0.25], ["wind", 0.25]]
 
 
 def test_edits(make_client, tone_file):
