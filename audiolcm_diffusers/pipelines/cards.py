@@ -101,6 +101,8 @@ tags:
 
 {description} Add what it was trained on, who made the recordings, and under which licence it is shared.
 
+It needs audiolcm-diffusers (`pip install audiolcm-diffusers`), which is imported before diffusers can load it:
+
 ```python
 from audiolcm_diffusers import AudioLCMPipeline
 

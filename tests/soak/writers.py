@@ -71,6 +71,10 @@ def writers(material):
         if not (out / "converted").exists():
             run_command("convert", *options, "--output", out / "converted")
 
+    def export_hub(out):
+        if not (out / "repository").exists():
+            run_command("export-hub", out / "repository", "--model", runs / "teacher/model")
+
     judged = ["--dataset", data, "--classifier", material / "judge", "--model", "mini", "--json"]
     few = ["--num-resamples", "2", "--batch-size", "4"]
 
@@ -91,6 +95,7 @@ def writers(material):
         Writer("generate, a list", generate_list),
         Writer("edit", edit, lambda out: shutil.copy(data / "0.wav", out / "edited-1.flac")),
         Writer("convert", convert),
+        Writer("export-hub", export_hub),
         Writer("evaluate", evaluate),
         Writer("inspect", inspect),
         Writer(
