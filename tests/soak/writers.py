@@ -68,11 +68,11 @@ def writers(material):
         files = {name: name for name in ("vocoder", "bert", "t5")}
         files |= {"checkpoint": "audiolcm.ckpt", "config": "audiolcm.yaml"}
         options = [word for name, file in files.items() for word in (f"--{name}", material / "published" / file)]
-        if not (out / "converted").exists():
+        if not (out / "converted/model_index.json").exists():
             run_command("convert", *options, "--output", out / "converted")
 
     def export_hub(out):
-        if not (out / "repository").exists():
+        if not (out / "repository/model_index.json").exists():
             run_command("export-hub", out / "repository", "--model", runs / "teacher/model")
 
     judged = ["--dataset", data, "--classifier", material / "judge", "--model", "mini", "--json"]
