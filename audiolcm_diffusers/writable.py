@@ -43,13 +43,23 @@ def check_replaceable(path):
         raise ValueError(f"{str(path)!r} belongs to somebody else, in a folder where only owners replace their files.")
 
 
+_TRIED = ".partial"
+
+
 def _hidden_like(name):
     """
     A hidden name as long as another one and of the same kind: whoever is killed while it is tried leaves no empty file
     that looks like a result.
     """
-    hidden = f".partial{name[8:]}"
+    hidden = f"{_TRIED}{name[len(_TRIED) :]}"
     return hidden + "x" * max(0, len(os.fsencode(name)) - len(os.fsencode(hidden)))
+
+
+def remove_tried_names(folder):
+    r"""Remove the empty files that processes left which were killed in [`check_can_create`]."""
+    for path in Path(folder).glob(f"{_TRIED}*"):
+        if path.is_file() and path.stat().st_size == 0:
+            path.unlink()
 
 
 def check_can_create(folder, name=None):

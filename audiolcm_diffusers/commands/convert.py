@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from .. import __version__
-from ..writable import check_can_create
+from ..writable import check_can_create, remove_tried_names
 from .options import DTYPES
 
 
@@ -50,6 +50,8 @@ def check_output(output, option="--output"):
     """
     if output.is_symlink():
         raise FileExistsError(f"{option} {str(output)!r} is a link; name a folder.")
+    if output.is_dir():
+        remove_tried_names(output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileExistsError(
             f"{option} {str(output)!r} exists already; name a folder that does not, or an empty one."

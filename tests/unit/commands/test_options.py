@@ -27,3 +27,19 @@ def test_other_errors_stay_as_they_are():
     with pytest.raises(KeyError):
         with errors_with_flags(Namespace(steps=1)):
             raise KeyError("`steps`")
+
+
+def test_what_a_killed_check_has_left_is_no_result(tmp_path):
+    from audiolcm_diffusers.commands.convert import check_output
+
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / ".partial01234567").touch()
+    check_output(folder)
+    assert not any(folder.iterdir())
+    # What holds something, or has another name, is somebody's.
+    for name, content in ((".partial01234567", "x"), ("file", "")):
+        (folder / name).write_text(content)
+        with pytest.raises(FileExistsError):
+            check_output(folder)
+        (folder / name).unlink()
