@@ -157,6 +157,21 @@ def test_training_commands_parse(words, monkeypatch):
     assert config.output_dir.startswith("runs/")
 
 
+def test_commands_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("prompts.txt").write_text("a dog barking\nrain falling\n")
+    lines = [words[1:] for words in commands("audiolcm") if words[1] != "serve"]
+    assert len(lines) >= 8
+    for words in lines:
+        # The one that takes a minute is run, with fewer rounds of the vocoder, by tests/integration/test_onnx.py.
+        if words[0] != "export-onnx":
+            assert main(words) == 0, capsys.readouterr().err
+    assert {"dog.wav", "sounds", "rain.flac", "cat.wav", "dog-edited.wav", "loop.wav", "rain-repository"} <= {
+        path.name for path in Path().iterdir()
+    }
+    assert soundfile.info("rain.flac").frames == 60 * 16000
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl on this machine")
 def test_requests_are_answered(tmp_path):
     lines = list(
