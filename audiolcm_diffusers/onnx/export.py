@@ -23,6 +23,7 @@ from .steps import check_linear, steps_of
 # For which numbers of denoising steps their numbers are written.
 MAX_STUDENT_STEPS, TEACHER_STEPS = 8, (10, 16, 20, 25, 32, 50, 100)
 OPSET = 20
+MAX_BATCH, MAX_FRAMES = 65536, 100_000
 # In tests of equality sounds of two libraries differ by less than this.
 TOLERANCE = 1e-3
 
@@ -131,7 +132,9 @@ def _config(pipe, folder):
 
 def _networks(pipe):
     """Names, networks, inputs to follow, and which of their sizes may be others."""
-    batch, frames, mel_frames = Dim("batch", min=1), Dim("latent_frames", min=2), Dim("mel_frames", min=4)
+    # Bounds that no sound reaches: without, PyTorch 2.10 finds some of its own, and refuses these dimensions.
+    batch = Dim("batch", min=1, max=MAX_BATCH)
+    frames, mel_frames = Dim("latent_frames", min=2, max=MAX_FRAMES), Dim("mel_frames", min=4, max=2 * MAX_FRAMES)
     # Two rows and an odd number of frames: what is 1 or divisible in the example would be taken for a rule.
     encoder = TextEncoder(pipe)
     ids = tuple(torch.zeros(2, stream.num_tokens, dtype=torch.long) for stream in encoder.streams)
