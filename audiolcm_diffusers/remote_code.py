@@ -237,7 +237,7 @@ def add_code(folder: str | os.PathLike, name: str | None = None) -> None:
                 "type_hint": [library, class_name],
                 "pretrained_model_name_or_path": name,
                 "subfolder": part,
-                "variant": None,
+                "variant": _only_variant(folder / part),
                 "revision": None,
             },
         ]
@@ -255,6 +255,13 @@ def add_code(folder: str | os.PathLike, name: str | None = None) -> None:
         folder / "model_index.json", {**with_code, "_class_name": [Path(PIPELINE_FILE).stem, index["_class_name"]]}
     )
     _tell_in_card(folder, name or folder.resolve().name)
+
+
+def _only_variant(part: Path) -> str | None:
+    """Which weights of a part there are, where they are those of a variant alone, as of `model.fp16.safetensors`."""
+    names = [file.name.split(".") for file in part.glob("*.safetensors")]
+    variants = {words[1].partition("-0")[0] for words in names if len(words) > 2}
+    return variants.pop() if len(variants) == 1 and all(len(words) > 2 for words in names) else None
 
 
 def _tell_in_card(folder: Path, name: str) -> None:

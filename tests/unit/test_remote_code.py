@@ -137,6 +137,16 @@ def test_saving_with_code(make_pipeline, tmp_path):
         pipe.push_to_hub("me/tiny", subfolder="deep", with_code=True)
 
 
+def test_weights_of_a_variant_alone(make_pipeline, tmp_path):
+    pipe = make_pipeline()
+    pipe.save_pretrained(tmp_path, variant="fp16", with_code=True)
+    modular = json.loads((tmp_path / "modular_model_index.json").read_text())
+    assert (modular["transformer"][2]["variant"], modular["scheduler"][2]["variant"]) == ("fp16", None)
+    pipe.save_pretrained(tmp_path, with_code=True)
+    modular = json.loads((tmp_path / "modular_model_index.json").read_text())
+    assert modular["transformer"][2]["variant"] is None
+
+
 def test_parts_that_are_missing(make_pipeline, tmp_path):
     make_pipeline().save_pretrained(tmp_path)
     (tmp_path / "vae").rename(tmp_path / "elsewhere")

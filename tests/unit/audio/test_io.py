@@ -203,3 +203,12 @@ def test_written_files_have_the_usual_mode(tmp_path):
 )
 def test_slug(prompt, name):
     assert slug(prompt) == name
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "OGG"])
+def test_what_is_longer_than_is_taken(container):
+    content = io.BytesIO()
+    soundfile.write(content, 0.1 * np.ones(3 * 8000), 8000, format=container)
+    assert len(read_audio(content.getvalue(), 16000, max_duration_s=3.0)) == 48000
+    with pytest.raises(ValueError, match=r"'sound' is longer than 2.5 s, the most that is taken"):
+        read_audio(content.getvalue(), 16000, name="sound", max_duration_s=2.5)

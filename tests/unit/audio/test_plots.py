@@ -14,6 +14,7 @@ from audiolcm_diffusers.audio.plots import (
     RIGHT,
     TOP,
     _fit,
+    draw_mels,
     frequency_position,
     mel_of_waveform,
     plot_mels,
@@ -154,3 +155,11 @@ def test_a_caption_is_measured_a_few_times_however_long_it_is():
     assert _fit("x" * 10, 70, Font()) == "x" * 10
     assert _fit("wind and rain", 35, Font()) == "wind…"
     assert _fit("rain", 3, Font()) == "…"
+
+
+def test_pictures_without_a_file(tmp_path):
+    mel = torch.linspace(-5.0, 0.5, 200).expand(80, -1)
+    picture = draw_mels([mel], ["a ramp"])
+    plot_mels(tmp_path / "ramp.png", [mel], ["a ramp"])
+    with Image.open(tmp_path / "ramp.png") as saved:
+        assert np.array_equal(np.asarray(picture), np.asarray(saved.convert("RGB")))
