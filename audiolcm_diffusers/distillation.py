@@ -254,12 +254,11 @@ def guided_prediction(
     Returns:
         `tuple[torch.Tensor, torch.Tensor]`: `x0_hat` and `eps_hat`, of the shape of `sample`.
     """
-    output = teacher(
-        torch.cat([sample, sample]),
-        torch.cat([timesteps, timesteps]),
-        torch.cat([encoder_hidden_states, uncond_encoder_hidden_states]),
-        return_dict=False,
-    )[0]
+    if isinstance(encoder_hidden_states, torch.Tensor):
+        both = torch.cat([encoder_hidden_states, uncond_encoder_hidden_states])
+    else:
+        both = encoder_hidden_states.cat(uncond_encoder_hidden_states)
+    output = teacher(torch.cat([sample, sample]), torch.cat([timesteps, timesteps]), both, return_dict=False)[0]
     levels = schedule.path.at(timesteps)
     cond, uncond = output.float().chunk(2)
     return tuple(
@@ -292,7 +291,8 @@ def guided_solver(
         teacher (`Callable`): Transformer without guidance embedding; runs with and without caption in one batch.
         noisy_latents (`torch.Tensor` of shape `(batch_size, channels, frames)`): `x_t`.
         timesteps, timesteps_prev (`torch.Tensor` of shape `(batch_size,)`): From where to where.
-        encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`): Captions.
+        encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`):
+            Captions; or [`~teachers.base.Conditions`] of another family.
         uncond_encoder_hidden_states (`torch.Tensor` of the same shape): The empty caption.
         w (`torch.Tensor` of shape `(batch_size,)`): Guidance strength.
         schedule ([`SolverSchedule`]): Noise path and prediction type.
