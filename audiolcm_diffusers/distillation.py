@@ -5,12 +5,10 @@ Guided latent consistency distillation (AudioLCM, arXiv:2406.00356, algorithm 1;
 [`draw_step`] holds all randomness of a training step, [`distillation_loss`] none.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import torch
-from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
 from .consistency import (
     consistency_function,
@@ -131,59 +129,6 @@ class DistillationOutput:
     x_prev: torch.Tensor
     student_pred: torch.Tensor
     target_pred: torch.Tensor
-
-
-class StableAudioTeacher(torch.nn.Module):
-    r"""
-    diffusers' `StableAudioDiTModel` as a teacher: an example of a model from elsewhere that takes part.
-
-    Stable Audio (arXiv:2404.10301) runs in the EDM parametrisation with `sigma_data = 1`: its scheduler scales the
-    input by `1 / sqrt(sigma^2 + 1)` and tells the model `2 / pi * atan(sigma)`. With `sigma^2 = (1 - alpha) / alpha`
-    the scaled input is `sqrt(alpha) x_0 + sqrt(1 - alpha) noise`, `x_t` of a variance-preserving schedule, and what
-    the model puts out is the velocity `sqrt(alpha) noise - sqrt(1 - alpha) x_0`. So its [`SolverSchedule`] is that of
-    any scheduler with `prediction_type="v_prediction"`, with the `alphas_cumprod` given here.
-
-    Args:
-        transformer (`StableAudioDiTModel`): Frozen.
-        alphas_cumprod (`torch.Tensor` of shape `(num_train_timesteps,)`): Of the schedule to distil on, in (0, 1).
-        global_hidden_states (`torch.Tensor` of shape `(1, 1, global_states_input_dim)`):
-            Start and end in seconds as the pipeline's projection model embeds them, one length for all.
-    """
-
-    def __init__(self, transformer, alphas_cumprod, global_hidden_states):
-        super().__init__()
-        self.transformer = transformer
-        self.register_buffer("alphas_cumprod", alphas_cumprod, persistent=False)
-        self.register_buffer("global_hidden_states", global_hidden_states, persistent=False)
-
-    def forward(self, hidden_states, timestep, encoder_hidden_states, return_dict=True):
-        r"""
-        Args:
-            hidden_states (`torch.Tensor` of shape `(batch_size, in_channels, num_frames)`): `x_t`.
-            timestep (`torch.Tensor` of shape `(batch_size,)`): Index into `alphas_cumprod`.
-            encoder_hidden_states (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_input_dim)`):
-                Caption with the embedded seconds behind it, as in the pipeline; zeros without caption.
-            return_dict (`bool`): As in diffusers.
-
-        Returns:
-            `Transformer2DModelOutput` or `tuple`: The velocity.
-        """
-        alpha = self.alphas_cumprod[timestep]
-        global_hidden_states = self.global_hidden_states.expand(hidden_states.shape[0], -1, -1)
-        rotary_embedding = get_1d_rotary_pos_embed(
-            self.transformer.config.attention_head_dim // 2,
-            hidden_states.shape[2] + global_hidden_states.shape[1],
-            use_real=True,
-            repeat_interleave_real=False,
-        )
-        return self.transformer(
-            hidden_states,
-            torch.atan2((1 - alpha).sqrt(), alpha.sqrt()) * (2 / math.pi),
-            encoder_hidden_states=encoder_hidden_states,
-            global_hidden_states=global_hidden_states,
-            rotary_embedding=tuple(part.to(hidden_states.device) for part in rotary_embedding),
-            return_dict=return_dict,
-        )
 
 
 def draw_step(latents, num_solver_timesteps, w_min, w_max, generator):
