@@ -34,6 +34,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 from audiolcm_diffusers.distillation import SolverSchedule, distillation_loss, draw_step, guided_solver
 from audiolcm_diffusers.teachers.ace_step import AceStepTeacher
 from audiolcm_diffusers.teachers.base import NUM_STRAIGHT_TIMESTEPS, Conditions
+from audiolcm_diffusers.teachers.families import teacher_of
 from audiolcm_diffusers.teachers.longcat_audio_dit import LongCatAudioDiTTeacher
 from audiolcm_diffusers.teachers.stable_audio import NUM_TIMESTEPS, StableAudioTeacher
 from audiolcm_diffusers.teachers.stable_audio_3 import StableAudio3Teacher
@@ -394,6 +395,9 @@ def solver_points(path, number):
 def test_what_is_no_teacher(longcat, make_pipeline):
     with pytest.raises(ValueError, match="a pipeline of StableAudio3Pipeline, got LongCatAudioDiTPipeline"):
         StableAudio3Teacher(longcat)
+    assert type(teacher_of(longcat)) is LongCatAudioDiTTeacher
+    with pytest.raises(ValueError, match="one of AceStepPipeline, .*StableAudioPipeline, got AudioLCMPipeline"):
+        teacher_of(make_pipeline())
 
 
 def test_conditions():
