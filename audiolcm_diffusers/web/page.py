@@ -4,6 +4,7 @@
 import asyncio
 import hmac
 import logging
+import math
 import os
 import tempfile
 import time
@@ -98,7 +99,7 @@ class Desk:
         r"""Arguments of every call."""
         call = {}
         if steps is not None:
-            if steps != int(steps):
+            if not is_whole(steps):
                 raise ValueError(f"Expected a whole number of steps, got {steps:g}.")
             call["num_inference_steps"] = int(steps)
         if scale is not None:
@@ -109,7 +110,7 @@ class Desk:
 
     def seeds(self, seed: float | None, takes: float) -> list[int]:
         r"""One a take: drawn where none is asked for."""
-        if seed is not None and (seed != int(seed) or not 0 <= seed <= MAX_SEED):
+        if seed is not None and not (is_whole(seed) and 0 <= seed <= MAX_SEED):
             raise ValueError(f"Expected a seed from 0 to {MAX_SEED}, got {seed:g}.")
         if not 1 <= takes <= self.studio.limits.max_takes:
             raise ValueError(f"Expected 1 to {self.studio.limits.max_takes} takes, got {takes:g}.")
@@ -135,8 +136,11 @@ class Desk:
         for task in tasks:
             self.studio.check(task)
         begin = time.perf_counter()
-        jobs = [self.studio.submit(task) for task in tasks]
+        jobs = []
         try:
+            # One by one, so that those are taken back that came before one for which there is no room.
+            for task in tasks:
+                jobs.append(self.studio.submit(task))
             waveforms = [await asyncio.wrap_future(job.future) for job in jobs]
         finally:
             for job in jobs:
@@ -221,6 +225,11 @@ class Desk:
         return gr.HTML(value="", **peaks_of(source, self.studio.sampling_rate)), ""
 
 
+def is_whole(number: float) -> bool:
+    r"""`bool`: Whether a number is finite, and has no fraction."""
+    return math.isfinite(number) and number == int(number)
+
+
 def read_rows(rows: list[list[Any]]) -> list[tuple]:
     r"""
     Events of the page's table: what is heard, from when, and if need be to when.
@@ -235,6 +244,8 @@ def read_rows(rows: list[list[Any]]) -> list[tuple]:
             continue
         if not texts[0]:
             raise ValueError(f"Row {number} does not say what is to be heard.")
+        if texts[2] and not texts[1]:
+            raise ValueError(f"Row {number} says when {texts[0]!r} ends, and not when it begins.")
         try:
             times = [float(text) for text in texts[1:] if text]
         except ValueError:
