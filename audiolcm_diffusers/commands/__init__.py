@@ -37,6 +37,11 @@ class OneLineParser(argparse.ArgumentParser):
         self.exit(EXIT_ERROR, f"{self.prog}: error: {message} (see `{self.prog} --help`)\n")
 
 
+def module_of(command: str) -> str:
+    """The module of a sub-command."""
+    return f"{__name__}.{command.replace('-', '_')}"
+
+
 def build_parser(command: str | None) -> tuple[argparse.ArgumentParser, object | None]:
     """
     Build the parser of the whole command line, with the options of one sub-command.
@@ -56,7 +61,7 @@ def build_parser(command: str | None) -> tuple[argparse.ArgumentParser, object |
     module = None
     for name, summary in SUMMARIES.items():
         if name == command:
-            module = importlib.import_module(f"{__name__}.{name.replace('-', '_')}")
+            module = importlib.import_module(module_of(name))
             module.register(subparsers)
         else:
             subparsers.add_parser(name, help=summary, add_help=False)
