@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 import torch
 
-from ..paths import NoisePath
-from .base import NUM_STRAIGHT_TIMESTEPS, Conditions, Teacher
+from .base import NUM_STRAIGHT_TIMESTEPS, Conditions, StraightTeacher
 
 
-class AceStepTeacher(Teacher):
+class AceStepTeacher(StraightTeacher):
     r"""
     `AceStepPipeline`, text to music without lyrics. Its network is told the share of noise, twice, and predicts
     `noise - x_0`. Latents are `(batch_size, frames, channels)`.
@@ -19,19 +18,6 @@ class AceStepTeacher(Teacher):
     """
 
     pipeline_classes = ("AceStepPipeline",)
-    prediction_type = "flow_prediction"
-
-    @property
-    def path(self) -> NoisePath:
-        return NoisePath.straight(NUM_STRAIGHT_TIMESTEPS)
-
-    @property
-    def sampling_rate(self) -> int:
-        return self.pipe.sample_rate
-
-    @property
-    def num_channels(self) -> int:
-        return self.pipe.vae.config.audio_channels
 
     def encode_audio(self, waveforms: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         posterior = self.pipe.vae.encode(waveforms.to(self.pipe.vae.dtype)).latent_dist

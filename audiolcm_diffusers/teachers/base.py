@@ -82,14 +82,14 @@ class Teacher(ABC):
         r"""[`~paths.NoisePath`]: How much data and noise a timestep holds."""
 
     @property
-    @abstractmethod
     def sampling_rate(self) -> int:
         r"""`int`: Of the sound, in Hz."""
+        return self.pipe.vae.config.sampling_rate
 
     @property
-    @abstractmethod
     def num_channels(self) -> int:
         r"""`int`: Of the sound."""
+        return self.pipe.vae.config.audio_channels
 
     @abstractmethod
     def encode_audio(self, waveforms: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -136,6 +136,16 @@ class Teacher(ABC):
             denoiser (`torch.nn.Module`, *optional*): The teacher's own by default.
         """
         return FamilyNetwork(self, self.denoiser if denoiser is None else denoiser)
+
+
+class StraightTeacher(Teacher):
+    r"""A pipeline on the straight path, whose network predicts `noise - x_0`, or is made to here."""
+
+    prediction_type = "flow_prediction"
+
+    @property
+    def path(self) -> NoisePath:
+        return NoisePath.straight(NUM_STRAIGHT_TIMESTEPS)
 
 
 class FamilyNetwork(torch.nn.Module):

@@ -5,22 +5,16 @@ from collections.abc import Sequence
 
 import torch
 
-from ..paths import NoisePath
-from .base import NUM_STRAIGHT_TIMESTEPS, Conditions, Teacher
+from .base import NUM_STRAIGHT_TIMESTEPS, Conditions, StraightTeacher
 
 
-class LongCatAudioDiTTeacher(Teacher):
+class LongCatAudioDiTTeacher(StraightTeacher):
     r"""
     `LongCatAudioDiTPipeline`. Its network is told `1 - tau` of our share of noise `tau`, and predicts `x_0 - noise`,
     which is turned around here. Latents are `(batch_size, frames, channels)`.
     """
 
     pipeline_classes = ("LongCatAudioDiTPipeline",)
-    prediction_type = "flow_prediction"
-
-    @property
-    def path(self) -> NoisePath:
-        return NoisePath.straight(NUM_STRAIGHT_TIMESTEPS)
 
     @property
     def sampling_rate(self) -> int:

@@ -33,14 +33,6 @@ class StableAudioTeacher(Teacher):
         angles = torch.arange(NUM_TIMESTEPS, dtype=torch.float64) * (math.pi / (2 * NUM_TIMESTEPS))
         return NoisePath.variance_preserving(angles.cos().square().float())
 
-    @property
-    def sampling_rate(self) -> int:
-        return self.pipe.vae.config.sampling_rate
-
-    @property
-    def num_channels(self) -> int:
-        return self.pipe.vae.config.audio_channels
-
     def encode_audio(self, waveforms: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         return self.pipe.vae.encode(waveforms.to(self.pipe.vae.dtype)).latent_dist.sample(generator)
 

@@ -5,29 +5,15 @@ from collections.abc import Sequence
 
 import torch
 
-from ..paths import NoisePath
-from .base import NUM_STRAIGHT_TIMESTEPS, Conditions, Teacher
+from .base import NUM_STRAIGHT_TIMESTEPS, Conditions, StraightTeacher
 
 
-class StableAudio3Teacher(Teacher):
+class StableAudio3Teacher(StraightTeacher):
     r"""
     `StableAudio3Pipeline`. Its network is told the share of noise itself, and predicts `noise - x_0`.
     """
 
     pipeline_classes = ("StableAudio3Pipeline",)
-    prediction_type = "flow_prediction"
-
-    @property
-    def path(self) -> NoisePath:
-        return NoisePath.straight(NUM_STRAIGHT_TIMESTEPS)
-
-    @property
-    def sampling_rate(self) -> int:
-        return self.pipe.vae.config.sampling_rate
-
-    @property
-    def num_channels(self) -> int:
-        return self.pipe.vae.config.audio_channels
 
     def encode_audio(self, waveforms: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         return self.pipe.vae.encode(waveforms.to(self.pipe.vae.dtype)).latents

@@ -61,6 +61,20 @@ def umt5(tokenizer):
     return UMT5EncoderModel(config)
 
 
+def oobleck():
+    return seeded(
+        lambda: AutoencoderOobleck(
+            encoder_hidden_size=16,
+            downsampling_ratios=[2, 4],
+            channel_multiples=[1, 2],
+            decoder_channels=8,
+            decoder_input_channels=8,
+            audio_channels=2,
+            sampling_rate=800,
+        )
+    )
+
+
 @pytest.fixture
 def stable_audio_3(make_tokenizer):
     tokenizer = make_tokenizer()
@@ -155,19 +169,8 @@ def ace_step(make_tokenizer):
             **heads,
         )
     )
-    vae = seeded(
-        lambda: AutoencoderOobleck(
-            encoder_hidden_size=16,
-            downsampling_ratios=[2, 4],
-            channel_multiples=[1, 2],
-            decoder_channels=8,
-            decoder_input_channels=8,
-            audio_channels=2,
-            sampling_rate=800,
-        )
-    )
     pipe = AceStepPipeline(
-        vae=vae,
+        vae=oobleck(),
         text_encoder=seeded(lambda: umt5(tokenizer)),
         tokenizer=tokenizer,
         transformer=transformer,
@@ -231,24 +234,13 @@ def stable_audio(make_tokenizer):
             time_proj_dim=8,
         )
     )
-    vae = seeded(
-        lambda: AutoencoderOobleck(
-            encoder_hidden_size=16,
-            downsampling_ratios=[2, 4],
-            channel_multiples=[1, 2],
-            decoder_channels=8,
-            decoder_input_channels=8,
-            audio_channels=2,
-            sampling_rate=800,
-        )
-    )
     projection = seeded(
         lambda: StableAudioProjectionModel(
             text_encoder_dim=TEXT_WIDTH, conditioning_dim=TEXT_WIDTH, min_value=0, max_value=32
         )
     )
     pipe = StableAudioPipeline(
-        vae=vae,
+        vae=oobleck(),
         text_encoder=seeded(lambda: umt5(tokenizer)),
         projection_model=projection,
         tokenizer=tokenizer,
