@@ -36,6 +36,7 @@ def take_pictures(browser_path, address):
         page.goto(address)
         fill(page, "text-prompt", "a dog barking")
         page.get_by_text("Settings").click()
+        page.wait_for_timeout(1000)
         page.locator("#takes input[type=number]").fill("3")
         page.locator("#seed input").fill("0")
         make(page, "text")

@@ -107,6 +107,21 @@ def fill(page, name, text):
     page.locator(f"#{name}").locator(TEXT).first.fill(text)
 
 
+def set_settings(page, seed, takes=1):
+    """Open the settings and fill them in, again where they were filled in before the page was ready to be told."""
+    page.get_by_text("Settings").click()
+    fields = {"#seed input": seed, "#takes input[type=number]": takes}
+    for _ in range(20):
+        for field, value in fields.items():
+            page.locator(field).fill(str(value))
+            page.locator(field).press("Tab")
+        page.wait_for_timeout(250)
+        shown = [page.locator(field).input_value() for field in (*fields, "#takes input[type=range]")]
+        if shown == [str(seed), str(takes), str(takes)]:
+            return
+    raise AssertionError(f"The settings stay {shown}.")
+
+
 def wait_for_sound(page, told=r"made in"):
     page.wait_for_function("told => new RegExp(told).test(document.querySelector('#told').innerText)", arg=told)
     return page.inner_text("#told")
@@ -134,8 +149,7 @@ def message(page):
 def test_text_to_sound(open_page, pipe):
     page = open_page()
     fill(page, "text-prompt", "a dog barking")
-    page.get_by_text("Settings").click()
-    page.locator("#seed input").fill("3")
+    set_settings(page, seed=3)
     page.click("#text-make")
     assert re.search(r"5\.00 s, made in \d+\.\d\d s\. Seed: 3$", wait_for_sound(page).strip())
     sound, rate = sound_of(page)
@@ -154,9 +168,7 @@ def test_text_to_sound(open_page, pipe):
 
 def test_takes_beside_each_other(open_page):
     page = open_page()
-    page.get_by_text("Settings").click()
-    page.locator("#takes input[type=number]").fill("3")
-    page.locator("#seed input").fill("7")
+    set_settings(page, seed=7, takes=3)
     page.get_by_role("button", name="rain falling").click()
     page.wait_for_function("document.querySelector('#text-prompt textarea, #text-prompt input').value")
     page.click("#text-make")
@@ -252,8 +264,7 @@ def test_two_browsers_get_their_own_sounds(open_page, pipe):
     pages = [open_page(), open_page()]
     for number, page in enumerate(pages):
         fill(page, "text-prompt", ("a dog barking", "rain falling")[number])
-        page.get_by_text("Settings").click()
-        page.locator("#seed input").fill(str(number))
+        set_settings(page, seed=number)
     for page in pages:
         page.click("#text-make")
     for number, page in enumerate(pages):
