@@ -97,3 +97,23 @@ def read_json(path):
         raise ValueError(f"The file {str(path)!r} is damaged: its lists are nested too deeply.") from None
     except (OSError, ValueError) as error:
         raise ValueError(f"The checkpoint's {str(path)!r} is missing or damaged: {error}.") from error
+
+
+def component_names(index):
+    r"""
+    Parts of a saved pipeline.
+
+    Args:
+        index (`dict`): The content of its `model_index.json`.
+
+    Returns:
+        `list[str]`: Names of pairs of a library and a class; those that are `[null, null]` and configuration are none.
+    """
+    return [
+        name
+        for name, value in index.items()
+        if not name.startswith("_")
+        and isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(part, str) for part in value)
+    ]

@@ -16,6 +16,7 @@ from typing import Any
 
 from . import __version__
 from .files import replacing
+from .model_files import component_names
 
 
 PACKAGE = __name__.partition(".")[0]
@@ -127,11 +128,7 @@ def _imported(module: str) -> list[str]:
     found = []
     for node in _running(ast.parse(source_of(module))):
         if isinstance(node, ast.ImportFrom) and (node.level or (node.module or "").partition(".")[0] == PACKAGE):
-            base = (
-                importlib.util.resolve_name("." * node.level + (node.module or ""), package)
-                if node.level
-                else node.module
-            )
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
             # `from .a import b` is of a module `a.b`, or of a name in `a`.
             candidates = [f"{base}.{alias.name}" for alias in node.names] + [base]
             found += [candidate for candidate in candidates if _is_module(candidate)]
@@ -213,11 +210,7 @@ def add_code(folder: str | os.PathLike, name: str | None = None) -> None:
     """
     folder = Path(folder)
     index = without_code(json.loads((folder / "model_index.json").read_text(encoding="utf-8")))
-    parts = {
-        part: tuple(value)
-        for part, value in index.items()
-        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
-    }
+    parts = {part: index[part] for part in component_names(index)}
     missing = [part for part in parts if not (folder / part).is_dir()]
     if missing:
         raise ValueError(f"{str(folder)!r} has no {missing[0]!r}: save the pipeline with all of its parts first.")

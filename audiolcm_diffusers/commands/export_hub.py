@@ -4,9 +4,9 @@
 import os
 from pathlib import Path
 
-from ..pipelines.loading import MINI, find_model
+from ..pipelines.loading import find_model
 from .convert import check_output, save_complete
-from .options import MODEL_HELP, add_hub_options
+from .options import add_model_option, add_output_folder
 
 
 DESCRIPTION = """\
@@ -21,9 +21,8 @@ def register(subparsers):
     parser = subparsers.add_parser(
         "export-hub", help="write a model as a repository that brings its own code", description=DESCRIPTION
     )
-    parser.add_argument("output", type=Path, metavar="FOLDER", help="to write; must not exist yet, or be empty")
-    parser.add_argument("--model", default=MINI, metavar="MODEL", help=MODEL_HELP)
-    add_hub_options(parser)
+    add_output_folder(parser)
+    add_model_option(parser)
     parser.add_argument(
         "--repo-id", metavar="OWNER/NAME", help="repository that it is to be; where a modular pipeline finds its parts"
     )

@@ -4,9 +4,9 @@
 import os
 from pathlib import Path
 
-from ..pipelines.loading import MINI, find_model, load_pipeline
+from ..pipelines.loading import find_model, load_pipeline
 from .convert import check_output, save_complete
-from .options import MODEL_HELP, add_hub_options
+from .options import add_model_option, add_output_folder
 
 
 DESCRIPTION = """\
@@ -18,9 +18,8 @@ makes sound of them with onnxruntime, numpy and tokenizers alone. The folder app
 def register(subparsers):
     r"""Add the sub-command's parser."""
     parser = subparsers.add_parser("export-onnx", help="write a model as ONNX files", description=DESCRIPTION)
-    parser.add_argument("output", type=Path, metavar="FOLDER", help="to write; must not exist yet, or be empty")
-    parser.add_argument("--model", default=MINI, metavar="MODEL", help=MODEL_HELP)
-    add_hub_options(parser)
+    add_output_folder(parser)
+    add_model_option(parser)
 
 
 def run(args):

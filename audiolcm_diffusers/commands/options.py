@@ -5,6 +5,7 @@ import argparse
 import os
 import re
 from contextlib import contextmanager
+from pathlib import Path
 
 from ..pipelines.loading import MINI
 
@@ -18,9 +19,19 @@ MODEL_HELP = (
 
 def add_model_options(parser, default=MINI):
     r"""Add `--model`, what belongs to it, `--device` and `--dtype` to a sub-command's parser."""
+    add_model_option(parser, default)
+    add_device_options(parser)
+
+
+def add_model_option(parser, default=MINI):
+    r"""Add `--model` and what belongs to it to a sub-command's parser."""
     parser.add_argument("--model", default=default, metavar="MODEL", help=MODEL_HELP)
     add_hub_options(parser)
-    add_device_options(parser)
+
+
+def add_output_folder(parser):
+    r"""Add the folder that a sub-command writes, for [`~commands.convert.check_output`]."""
+    parser.add_argument("output", type=Path, metavar="FOLDER", help="to write; must not exist yet, or be empty")
 
 
 def add_hub_options(parser):

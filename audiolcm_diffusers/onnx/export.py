@@ -24,8 +24,6 @@ from .steps import check_linear, steps_of
 MAX_STUDENT_STEPS, TEACHER_STEPS = 8, (10, 16, 20, 25, 32, 50, 100)
 OPSET = 20
 MAX_BATCH, MAX_FRAMES = 65536, 100_000
-# In tests of equality sounds of two libraries differ by less than this.
-TOLERANCE = 1e-3
 
 
 def check_exportable(pipe: Any) -> None:

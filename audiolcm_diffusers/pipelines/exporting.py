@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-from ..model_files import read_json
+from ..model_files import component_names, read_json
 from ..remote_code import add_code, without_code
 from .cards import companions
 from .shared_parts import SHARED_WITH, part_folder
@@ -25,13 +25,11 @@ def export_with_code(source: Path, target: Path, name: str | None = None) -> Non
         name (`str`, *optional*): Repository that it is to be, "owner/name".
     """
     index = without_code(read_json(source / "model_index.json"))
-    for part, value in index.items():
-        if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str):
-            folder = part_folder(source, part, index)
-            (target / part).mkdir()
-            for file in sorted(folder.iterdir()):
-                if file.suffix in SUFFIXES and file.is_file():
-                    shutil.copyfile(file, target / part / file.name)
+    for part in component_names(index):
+        (target / part).mkdir()
+        for file in sorted(part_folder(source, part, index).iterdir()):
+            if file.suffix in SUFFIXES and file.is_file():
+                shutil.copyfile(file, target / part / file.name)
     for path in companions(source):
         if path.is_dir():
             shutil.copytree(path, target / path.name)

@@ -39,7 +39,7 @@ PARTS = {
     "scheduler": LCMAudioScheduler,
     "vocoder": BigVGANVocoder,
 }
-# Of a call: what the text encoder makes of it, what is no input of a block, and what decoding reads, too.
+# Of a call: what the text encoder reads, what is no input of a block, and what goes from one to the other.
 _OF_THE_TEXT = ("prompt", "events", "negative_prompt")
 _NO_INPUTS = ("self", "callback_on_step_end", "callback_on_step_end_tensor_inputs", "output_type", "return_dict")
 _EMBEDS = ("prompt_embeds", "negative_prompt_embeds")

@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+from ..model_files import component_names
+
 
 # In `model_index.json`: the folder beside this one that has the components which are missing here.
 SHARED_WITH = "_shared_with"
@@ -61,7 +63,7 @@ def load_shared_parts(pipeline_class, path, options):
         return {}
     if not isinstance(index, dict) or SHARED_WITH not in index:
         return {}
-    names = _component_names(index)
+    names = component_names(index)
     shared = {name: part_folder(folder, name, index) for name in names if name not in options}
     shared = {name: part for name, part in shared.items() if part.parent != folder}
     missing = [str(part) for part in shared.values() if not part.is_dir()]
@@ -92,22 +94,13 @@ def leave_out_shared_parts(folder, beside):
         `list[str]`: The components that were removed.
     """
     index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
-    removed = [name for name in _component_names(index) if _are_equal(folder / name, beside / name)]
+    removed = [name for name in component_names(index) if _are_equal(folder / name, beside / name)]
     for name in removed:
         shutil.rmtree(folder / name)
     if removed:
         index[SHARED_WITH] = beside.name
         (folder / "model_index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return removed
-
-
-def _component_names(index):
-    """Components are pairs of a library and a class, [null, null] where there is none; the rest is configuration."""
-    return [
-        name
-        for name, value in index.items()
-        if isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value)
-    ]
 
 
 def _are_equal(folder, other):

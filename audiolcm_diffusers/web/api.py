@@ -19,7 +19,8 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response, StreamingResponse
 
 from .. import __version__
-from ..audio.io import read_audio, write_audio
+from ..audio.io import write_audio
+from ..audio.tags import SoundTags
 from ..audio.wav_stream import wav_header, wav_samples
 from ..generation.edits import edit_call, read_segments
 from ..generation.provenance import tags_of
@@ -47,6 +48,19 @@ def title_of(task: Task) -> str:
     r"""What is to be heard: the prompt, and what events say."""
     events = [event[0] for event in task.call.get("events") or ()]
     return " and ".join(dict.fromkeys(filter(None, [task.call.get("prompt"), *events])))
+
+
+def tags_for(task: Task, said: dict[str, Any], origin: dict[str, Any]) -> SoundTags:
+    r"""
+    What the file of a sound says of itself.
+
+    Args:
+        task ([`~web.studio.Task`]): What was asked for.
+        said (`dict`): What else it says, its `command` among it.
+        origin (`dict`): What files say of the model.
+    """
+    settings = {"prompt": title_of(task), "seed": task.seed, **task.call, **said, **origin}
+    return tags_of(settings, origin["licence"])
 
 
 def request_models(limits: Limits) -> tuple[type[BaseModel], type[BaseModel]]:
@@ -137,10 +151,9 @@ class Answers:
             suffix (`str`): `"wav"`, `"flac"` or `"ogg"`.
             said (`dict`): What else it says, its `command` among it.
         """
-        settings = {"prompt": title_of(task), "seed": task.seed, **task.call, **said, **self.origin}
         with tempfile.TemporaryDirectory(prefix="audiolcm-") as folder:
             path = Path(folder, f"sound.{suffix}")
-            write_audio(path, waveform, self.studio.sampling_rate, tags_of(settings, self.origin["licence"]))
+            write_audio(path, waveform, self.studio.sampling_rate, tags_for(task, said, self.origin))
             return path.read_bytes()
 
     async def whole(self, request: Request, task: Task, suffix: str, said: dict[str, Any]) -> Response:
@@ -267,7 +280,7 @@ def make_api(studio: Studio, origin: dict[str, Any]) -> FastAPI:
         async with request.form(max_files=1, max_fields=32) as form:
             asked, file = _read_form(edit_model, form)
             answers.check_model(asked.model)
-            source = await run_in_threadpool(_read_upload, await file.read(), file.filename, studio)
+            source = await run_in_threadpool(studio.read_source, await file.read(), (file.filename or "audio")[:80])
         call = edit_call(
             None if asked.masks is None else _masks(asked.masks),
             asked.extend_s,
@@ -319,13 +332,6 @@ def _read_form(edit_model: type[BaseModel], form: FormData) -> tuple[BaseModel, 
         return edit_model.model_validate(fields), file
     except ValidationError as error:
         raise RequestValidationError(error.errors()) from error
-
-
-def _read_upload(content: bytes, name: str | None, studio: Studio) -> Any:
-    """A sound that a client sent, at the model's rate."""
-    return read_audio(
-        content, studio.sampling_rate, name=(name or "audio")[:80], max_duration_s=studio.limits.max_length_s
-    )
 
 
 def _masks(text: str) -> list[tuple[float, float]]:

@@ -3,7 +3,6 @@
 
 import asyncio
 import hmac
-import logging
 import math
 import os
 import tempfile
@@ -16,12 +15,11 @@ import numpy as np
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from ..audio.io import read_audio, slug, write_audio
+from ..audio.io import slug, write_audio
 from ..audio.plots import draw_mels, mel_of_waveform
 from ..generation.edits import edit_call, read_segments
-from ..generation.provenance import tags_of
 from ..generation.requests import MAX_SEED
-from .api import draw_seed, title_of
+from .api import draw_seed, tags_for, title_of
 from .errors import refusal_of
 from .region import peaks_of, region_picker
 from .studio import Studio, Task
@@ -32,8 +30,6 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-
-logger = logging.getLogger(__name__)
 
 # Seconds after which sounds that nobody took are deleted, and how often that is looked after.
 KEPT_S, SWEEP_S = 3600, 600
@@ -123,8 +119,7 @@ class Desk:
             raise ValueError("There is no sound to change yet: choose a file, or record one.")
         if not Path(path).resolve().is_relative_to(self.folder.resolve()):
             raise ValueError("The sound to change was not uploaded.")
-        limit = self.studio.limits.max_length_s
-        return read_audio(path, self.studio.sampling_rate, name=Path(path).name, max_duration_s=limit)
+        return self.studio.read_source(path, Path(path).name)
 
     async def make(self, tasks: list[Task], said: dict[str, Any]) -> list[Any]:
         r"""
@@ -169,11 +164,10 @@ class Desk:
 
     def show(self, task: Task, waveform: np.ndarray, said: dict[str, Any]) -> tuple[Path, Any]:
         r"""The file of a sound, and its picture."""
-        title = title_of(task)
-        settings = {"prompt": title, "seed": task.seed, **task.call, **said, **self.origin}
+        # Where gradio's own files lie, so that it makes no second copy.
         place = Path(tempfile.mkdtemp(dir=self.folder))
-        path = place / f"{slug(title)}-{task.seed}.wav"
-        write_audio(path, waveform, self.studio.sampling_rate, tags_of(settings, self.origin["licence"]))
+        path = place / f"{slug(title_of(task))}-{task.seed}.wav"
+        write_audio(path, waveform, self.studio.sampling_rate, tags_for(task, said, self.origin))
         return path, draw_mels([mel_of_waveform(waveform)])
 
     async def text(self, prompt, length, loop, *shared):
@@ -284,7 +278,6 @@ def make_page(studio: Studio, origin: dict[str, Any]) -> gr.Blocks:
     cache = Path(os.environ.get("GRADIO_TEMP_DIR") or Path(tempfile.gettempdir(), "gradio"))
     cache.mkdir(parents=True, exist_ok=True)
     desk = Desk(studio, origin, cache)
-    # So that gradio has no second copy of a file that lies where its files lie.
     page = gr.Blocks(title="AudioLCM", delete_cache=(SWEEP_S, KEPT_S), analytics_enabled=False)
 
     def sound_input(name):

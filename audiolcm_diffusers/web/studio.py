@@ -5,7 +5,6 @@ One model for many who ask at once: each gets the sound that they asked for, in 
 Workers share the weights. What a call changes, the scheduler's state, each of them has of its own.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -16,12 +15,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..audio.io import read_audio
 from ..generation.edits import pipeline_of
 from ..generation.requests import check_prompt
 from .limits import Busy, Limits
-
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -158,6 +155,19 @@ class Studio:
     def num_waiting(self) -> int:
         r"""`int`: Tasks that are not begun."""
         return max(0, len(self._jobs) - self.num_workers)
+
+    def read_source(self, audio: str | bytes, name: str) -> torch.Tensor:
+        r"""
+        A sound that somebody sent, at the model's rate.
+
+        Args:
+            audio (`str` or `bytes`): Path or content of a file.
+            name (`str`): What errors call it.
+
+        Raises:
+            ValueError: If it cannot be read, or is longer than the limits allow.
+        """
+        return read_audio(audio, self.sampling_rate, name=name, max_duration_s=self.limits.max_length_s)
 
     def check(self, task: Task) -> None:
         r"""
