@@ -16,7 +16,6 @@ from .consistency import (
     guide,
     path_scalings,
     pseudo_huber_loss,
-    solver_timesteps,
 )
 from .paths import (
     NoisePath,
@@ -89,10 +88,24 @@ class SolverSchedule:
                 f"Expected num_solver_timesteps to divide the schedule's {len(path)} timesteps, got "
                 f"{num_solver_timesteps}."
             )
-        timesteps = path.timesteps[solver_timesteps(len(path), num_solver_timesteps).to(device)]
+        return cls.on_path(path, num_solver_timesteps, prediction_type_of(scheduler), timestep_scaling)
+
+    @classmethod
+    def on_path(cls, path, num_solver_timesteps, prediction_type, timestep_scaling=10.0):
+        r"""
+        A schedule of evenly spaced points, see [`~audiolcm_diffusers.paths.NoisePath.spread`].
+
+        Args:
+            path ([`~audiolcm_diffusers.paths.NoisePath`]), num_solver_timesteps (`int`): Where, and how many.
+            prediction_type (`str`), timestep_scaling (`float`, defaults to 10.0): See above.
+
+        Raises:
+            ValueError: If the path has no such points.
+        """
+        timesteps = path.spread(num_solver_timesteps)
         # At 0 there is still a little noise on the variance-preserving path, as published.
         timesteps_prev = torch.cat([torch.zeros_like(timesteps[:1]), timesteps[:-1]])
-        return cls(path, timesteps, timesteps_prev, prediction_type_of(scheduler), timestep_scaling)
+        return cls(path, timesteps, timesteps_prev, prediction_type, timestep_scaling)
 
 
 @dataclass(frozen=True)
@@ -138,7 +151,7 @@ def draw_step(latents, num_solver_timesteps, w_min, w_max, generator):
     Args:
         latents (`torch.Tensor` of shape `(batch_size, channels, frames)`): Gives shape and device.
         num_solver_timesteps (`int`): Points of the solver schedule.
-        w_min, w_max (`float`): Range of the guidance strength; the paper draws from [4, 12].
+        w_min, w_max (`float`): Range of the guidance strength; the paper draws from [4, 12]. It may be one number.
         generator (`torch.Generator` or a list of one a sample):
             On the CPU, so that the draws are those of any device. With a list, a sample's draws do not depend on the
             others in the batch, which may then be split over processes and accumulation steps without changing them.
@@ -147,10 +160,10 @@ def draw_step(latents, num_solver_timesteps, w_min, w_max, generator):
         [`StepDraw`].
 
     Raises:
-        ValueError: If not `0 <= w_min < w_max`, or there are not as many generators as samples.
+        ValueError: If not `0 <= w_min <= w_max`, or there are not as many generators as samples.
     """
-    if not 0 <= w_min < w_max:
-        raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={w_min}, w_max={w_max}.")
+    if not 0 <= w_min <= w_max:
+        raise ValueError(f"Expected 0 <= w_min <= w_max, got w_min={w_min}, w_max={w_max}.")
     batch_size = latents.shape[0]
     if isinstance(generator, list):
         if len(generator) != batch_size:
@@ -206,6 +219,13 @@ def guided_prediction(
     output = teacher(torch.cat([sample, sample]), torch.cat([timesteps, timesteps]), both, return_dict=False)[0]
     levels = schedule.path.at(timesteps)
     cond, uncond = output.float().chunk(2)
+    guide_output = getattr(teacher, "guide", None)
+    if guide_output is not None:  # a family's own way
+        guided = guide_output(cond, uncond, w)
+        return tuple(
+            predict(guided, sample, *levels, schedule.prediction_type)
+            for predict in (predicted_original_sample, predicted_noise)
+        )
     return tuple(
         guide(
             predict(cond, sample, *levels, schedule.prediction_type),

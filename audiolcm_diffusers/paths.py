@@ -220,6 +220,29 @@ class NoisePath:
         tau = timesteps.float() / len(self)
         return 1 - tau, tau
 
+    def spread(self, number: int) -> torch.Tensor:
+        r"""
+        Some timesteps, evenly spaced up to the noisiest, on the straight path before the shift:
+        `shift_time(i / number, shift)`, `i = 1, 2, …`.
+
+        Args:
+            number (`int`): How many; on the variance-preserving path a divisor of the timesteps there are.
+
+        Returns:
+            `torch.Tensor` of shape `(number,)`: Ascending.
+
+        Raises:
+            ValueError: If there are fewer, or `number` is no such divisor: the noisiest timesteps would then be left
+                out.
+        """
+        if not 1 <= number <= len(self) or (not self.is_straight and len(self) % number):
+            wanted = f"to be from 1 to {len(self)}" if self.is_straight else f"to divide {len(self)}"
+            raise ValueError(f"Expected a number of timesteps {wanted}, got {number}.")
+        if not self.is_straight:
+            return self.timesteps[len(self) // number - 1 :: len(self) // number]
+        tau = torch.arange(1, number + 1, dtype=torch.float64) / number
+        return (len(self) * shift_time(tau, self.shift)).float().to(self.timesteps.device)
+
     def walk(self, timesteps: torch.Tensor, timesteps_prev: torch.Tensor, num_steps: int) -> list[torch.Tensor]:
         r"""
         Timesteps on the way from one to another: evenly spaced, on the straight path before the shift.

@@ -1,6 +1,8 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """
-Encode training examples once: mels, latents and, with `--pipeline_dir`, text embeddings.
+Encode training examples once: mels, latents and, with `--pipeline_dir`, text embeddings. Of the pipelines of other
+families than `AudioLCMPipeline` latents alone are stored: what their networks are told of a prompt depends on what
+stands beside it, and is made for each step.
 
     accelerate launch training/cache_latents.py --data_dir DATA/train --pipeline_dir runs/teacher/model \\
         --output_dir runs/cache
@@ -18,11 +20,14 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
+from diffusers import DiffusionPipeline
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D
 from audiolcm_diffusers.data.latent_cache import DTYPES, CacheWriter, fingerprints
 from audiolcm_diffusers.data.latents import LatentEncoder
 from audiolcm_diffusers.files import clean_leftovers, locked
+from audiolcm_diffusers.teachers.examples import FamilyEncoder
+from audiolcm_diffusers.teachers.families import load_family
 from audiolcm_diffusers.trainer import (
     DataConfig,
     ExampleConfig,
@@ -33,6 +38,7 @@ from audiolcm_diffusers.trainer import (
     prompt_of,
     text_parts,
 )
+from audiolcm_diffusers.trainer.run_options import check_durations, family_fingerprints, samples_per_frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,25 +81,42 @@ def main(config):
         write(config, state, folder)
 
 
+def is_of_another_family(pipeline_dir):
+    """Whether a folder, or an id of the Hub, holds a pipeline of diffusers' own."""
+    return (
+        pipeline_dir is not None
+        and DiffusionPipeline.load_config(pipeline_dir).get("_class_name") != "AudioLCMPipeline"
+    )
+
+
 def write(config, state, folder):
     """Write the shards that are missing."""
-    if config.pipeline_dir is None:
-        pipe, vae = None, AutoencoderKLMel1D.from_pretrained(config.vae_dir).to(state.device)
+    report = folder / "bad_clips.csv" if state.is_main_process else None
+    if is_of_another_family(config.pipeline_dir):
+        teacher = load_family(config.pipeline_dir)
+        teacher.pipe.to(state.device)
+        check_durations(config.durations_s, teacher)
+        state.wait_for_everyone()
+        rate = teacher.sampling_rate
+        clips = load_clips_and_report(config, rate, report, num_channels=teacher.num_channels, check_caption=None)
+        drawer = config.example_drawer(clips, teacher.samples_per_frame, rate)
+        encoding = (FamilyEncoder(teacher), lambda example: example.caption, family_fingerprints(teacher))
     else:
-        pipe = AudioLCMPipeline.from_pretrained(
-            config.pipeline_dir, transformer=None, vocoder=None, dtype=torch.float32
-        ).to(state.device)
-        vae = pipe.vae
-    state.wait_for_everyone()
-    clips = load_clips_and_report(
-        config, vae.config.sampling_rate, folder / "bad_clips.csv" if state.is_main_process else None
-    )
+        if config.pipeline_dir is None:
+            pipe, vae = None, AutoencoderKLMel1D.from_pretrained(config.vae_dir).to(state.device)
+        else:
+            pipe = AudioLCMPipeline.from_pretrained(
+                config.pipeline_dir, transformer=None, vocoder=None, dtype=torch.float32
+            ).to(state.device)
+            vae = pipe.vae
+        state.wait_for_everyone()
+        clips = load_clips_and_report(config, vae.config.sampling_rate, report)
+        drawer = config.example_drawer(clips, samples_per_frame(vae), vae.config.sampling_rate)
+        encoding = (LatentEncoder(vae, encoder_of_prompts(pipe)), prompt_of, fingerprints(vae, text_parts(pipe)))
     writer = CacheWriter(
         folder,
-        config.example_drawer(clips, vae),
-        LatentEncoder(vae, encoder_of_prompts(pipe)),
-        prompt_of,
-        fingerprints(vae, text_parts(pipe)),
+        drawer,
+        *encoding,
         config.example_options(),
         config.examples_per_clip,
         config.shard_size,

@@ -6,19 +6,29 @@ algorithm 1).
     accelerate launch training/train_audiolcm_distill.py --data_dir DATA/train --teacher_dir runs/teacher/model \\
         --vocoder_dir runs/vocoder/model --output_dir runs/student
 
-`--teacher_dir` is any pipeline folder of `AudioLCMPipeline` whose transformer has no guidance embedding.
-`runs/student/model` is then a pipeline folder that makes sound in two steps. With `--lora_rank` it holds a small
-adapter instead, with which the teacher needs few steps (LCM-LoRA, arXiv:2311.05556).
+`--teacher_dir` is a pipeline folder or an id of the Hub: of `AudioLCMPipeline`, whose transformer has no guidance
+embedding, or of one of diffusers' own classes: `AudioLDM2Pipeline`, `StableAudioPipeline`, `StableAudio3Pipeline`,
+`AceStepPipeline`, `LongCatAudioDiTPipeline`. `runs/student/model` is then a pipeline folder of the same class that
+makes sound in two steps. With `--lora_rank` it holds a small adapter instead, with which the teacher needs few steps
+(LCM-LoRA, arXiv:2311.05556).
+
+A student of ours is told how strongly it is guided (`--guidance embedded`). Others have no place for that: one
+strength is folded in (`--guidance fixed --w 4`), and the student is called with guidance off.
 """
 
+import copy
 import math
 from dataclasses import dataclass
 
 import torch
+from diffusers import DiffusionPipeline
 
 from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
 from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.pipelines.model_options import trained_lengths
+from audiolcm_diffusers.teachers.audiolcm import AudioLCMTeacher
+from audiolcm_diffusers.teachers.base import FamilyNetwork
+from audiolcm_diffusers.teachers.families import family_of_folder, load_family
 from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
@@ -30,10 +40,28 @@ from audiolcm_diffusers.trainer import (
 )
 
 
+# Options that only students of ours have a use for.
+OWN_OPTIONS = (
+    "student_dir",
+    "vocoder_dir",
+    "timestep_power",
+    "guidance_embedding_dim",
+    "default_guidance_scale",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DistillationConfig(LoraOptions, CaptionedRunConfig):
     unconditional_share: float = option(0.0, "Must be 0: a student is guided by its embedding.")
-    teacher_dir: str = option("runs/teacher/model", "Pipeline folder of the teacher.")
+    teacher_dir: str = option("runs/teacher/model", "Pipeline of the teacher: a folder, or an id of the Hub.")
+    guidance: str | None = option(
+        None,
+        '"embedded": the student is told a strength between w_min and w_max; "fixed": it learns the strength w alone '
+        "and is called with guidance off. By default embedded for AudioLCM, but for adapters, and fixed elsewhere.",
+    )
+    w: float | None = option(
+        None, "The strength of fixed guidance (guidance_scale - 1); by default that of the teacher's pipeline."
+    )
     student_dir: str | None = option(
         None, "Pipeline folder of a student to go on from; else it starts as its teacher."
     )
@@ -59,6 +87,7 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
     def __post_init__(self):
         super().__post_init__()
         self.check_lora()
+        self.check_guidance()
         if not 0 <= self.w_min < self.w_max:
             raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={self.w_min}, w_max={self.w_max}.")
         if self.num_solver_steps < 1:
@@ -96,9 +125,12 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
                 f"lora_rank={self.lora_rank}."
             )
         # What folders on this machine tell of themselves; what lies on the Hub is looked at when it is loaded.
-        teacher, scheduler = (saved_config(self.teacher_dir, part) for part in ("transformer", "scheduler"))
-        if teacher.get("time_cond_proj_dim") is not None:
-            raise ValueError(f"{self.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
+        family = family_of_folder(self.teacher_dir)
+        if family is not None:
+            self.check_family(family)
+        if family not in (None, AudioLCMTeacher):
+            return
+        scheduler = saved_config(self.teacher_dir, "scheduler")
         num_train_timesteps = scheduler.get("num_train_timesteps", 1000)
         if self.num_solver_timesteps < 1 or num_train_timesteps % self.num_solver_timesteps:
             raise ValueError(
@@ -112,9 +144,69 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
                 f"guidance_embedding_dim={self.guidance_embedding_dim}, got {student.get('time_cond_proj_dim')}."
             )
 
+    def check_guidance(self):
+        """Refuse ways of guiding that contradict each other."""
+        if self.guidance not in (None, "embedded", "fixed"):
+            raise ValueError(f"Expected guidance to be 'embedded' or 'fixed', got {self.guidance!r}.")
+        if self.guidance == "embedded" and self.lora_rank is not None:
+            raise ValueError(
+                f"An adapter has no guidance embedding: guidance='embedded' with lora_rank={self.lora_rank}."
+            )
+        if self.w is not None:
+            if self.guidance != "fixed":
+                raise ValueError(f"w={self.w} goes with guidance='fixed', got guidance={self.guidance!r}.")
+            if not 0 <= self.w < math.inf:
+                raise ValueError(f"Expected a finite w >= 0, got {self.w}.")
+        if self.guidance == "fixed":
+            self.refuse_chosen(("w_min", "w_max", "guidance_embedding_dim"), "guidance='fixed' has the one strength w")
+            if self.default_guidance_scale is not None:
+                raise ValueError(
+                    "A student of guidance='fixed' is called with guidance off: leave out default_guidance_scale, got "
+                    f"{self.default_guidance_scale}."
+                )
+
+    def check_family(self, family):
+        """Refuse what students of a family have no use for."""
+        if family is AudioLCMTeacher:
+            return
+        names = ", ".join(family.pipeline_classes)
+        if self.guidance == "embedded":
+            raise ValueError(
+                f"guidance='embedded' needs a class that is told a strength; {names} is none. Use guidance='fixed'."
+            )
+        self.refuse_chosen((*OWN_OPTIONS, "w_min", "w_max"), f"a student of {names} has no use for it")
+        if not 1 <= self.num_solver_timesteps <= 1000:
+            raise ValueError(f"Expected num_solver_timesteps from 1 to 1000, got {self.num_solver_timesteps}.")
+
+    def refuse_chosen(self, names, why):
+        """Refuse options that were not left at their defaults."""
+        for name in names:
+            value, default = getattr(self, name), getattr(DistillationConfig, name)
+            if value != default:
+                raise ValueError(f"{why}: leave out {name}, got {value!r}.")
+
+    @property
+    def base_dir(self):
+        """`str`: What an adapter of this script adapts."""
+        return self.teacher_dir
+
+    def strengths(self, teacher):
+        """`tuple[float, float]`: Between which strengths of guidance are drawn, and whether they are embedded."""
+        ours = isinstance(teacher, AudioLCMTeacher)
+        embedded = self.lora_rank is None and self.guidance != "fixed" and ours
+        if embedded or (ours and self.guidance is None):
+            return self.w_min, self.w_max, embedded
+        w = max(0.0, teacher.default_guidance_scale - 1) if self.w is None else self.w
+        return w, w, embedded
+
 
 def load_teacher(config):
-    """The teacher's pipeline in float32, with the vocoder that the student is to have."""
+    """The teacher in float32, with the vocoder that a student of ours is to have."""
+    class_name = DiffusionPipeline.load_config(config.teacher_dir).get("_class_name")
+    if class_name != "AudioLCMPipeline":
+        teacher = load_family(config.teacher_dir)
+        config.check_family(type(teacher))
+        return teacher
     replaced = {}
     if config.vocoder_dir is not None:
         replaced["vocoder"] = load_vocoder(config.vocoder_dir)
@@ -124,13 +216,15 @@ def load_teacher(config):
     pipe = AudioLCMPipeline.from_pretrained(config.teacher_dir, dtype=torch.float32, **replaced)
     if pipe.is_student:
         raise ValueError(f"{config.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
-    return pipe
+    return AudioLCMTeacher(pipe)
 
 
-def start_student(config, teacher):
+def start_student(config, teacher, embedded):
     """The teacher with an adapter, a trained student, or one whose first predictions are the teacher's."""
     if config.lora_rank is not None:
         return config.with_adapter(teacher)
+    if not embedded:
+        return copy.deepcopy(teacher).requires_grad_(True)
     student = type(teacher).from_config({**teacher.config, "time_cond_proj_dim": config.guidance_embedding_dim})
     if config.student_dir is not None:
         trained = type(teacher).from_pretrained(config.student_dir, subfolder="transformer", dtype=torch.float32)
@@ -146,17 +240,30 @@ def start_student(config, teacher):
 def main(config):
     run = TrainingRun(config)
     accelerator = run.accelerator
-    pipe = load_teacher(config)
-    vae, teacher = pipe.vae.requires_grad_(False), pipe.transformer.requires_grad_(False).to(accelerator.device)
-    if config.cache_dir is None:
+    family = load_teacher(config)
+    pipe, is_ours = family.pipe, isinstance(family, AudioLCMTeacher)
+    teacher = family.denoiser.requires_grad_(False).to(accelerator.device)
+    w_min, w_max, embedded = config.strengths(family)
+    schedule = SolverSchedule.on_path(
+        family.path.to(accelerator.device), config.num_solver_timesteps, family.prediction_type
+    )
+    if is_ours:
+        vae = pipe.vae.requires_grad_(False)
+        if config.cache_dir is None:
+            pipe.to(accelerator.device)
+        examples = config.examples(run, vae, pipe)
+        uncond_prompt_embeds = examples.unconditional_embeds()
+    else:
+        for part in pipe.components.values():
+            if isinstance(part, torch.nn.Module):
+                part.requires_grad_(False)
         pipe.to(accelerator.device)
-    schedule = SolverSchedule.from_scheduler(pipe.scheduler, config.num_solver_timesteps, device=accelerator.device)
-    examples = config.examples(run, vae, pipe)
-    uncond_prompt_embeds = examples.unconditional_embeds()
+        examples = config.family_examples(run, family)
 
-    student = start_student(config, teacher)
-    guidance_embedding_dim = student.config.time_cond_proj_dim
+    student = start_student(config, teacher, embedded)
+    guidance_embedding_dim = student.config.time_cond_proj_dim if embedded else None
     config.set_up(student)
+    teacher, student = family.network(teacher), family.network(student)
     target = run.averaged(student, decay=config.target_decay)
     averaged = run.averaged(student)
     if config.compile:
@@ -172,22 +279,33 @@ def main(config):
             trained = LCMAudioScheduler.load_config(config.student_dir, subfolder="scheduler")
             timestep_power = trained.get("timestep_power", timestep_power)
 
+    def denoiser():
+        whole = run.whole(averaged)
+        return whole.denoiser if isinstance(whole, FamilyNetwork) else whole
+
     def pipeline():
+        if not is_ours:
+            return family.student_pipeline(denoiser(), config.num_solver_timesteps)
         components = dict(pipe.components)
-        components["transformer"] = run.whole(averaged)
+        components["transformer"] = denoiser()
         components["scheduler"] = LCMAudioScheduler.from_config(
             pipe.scheduler.config,
             original_inference_steps=config.num_solver_timesteps,
             timestep_power=timestep_power,
         )
         options = {**trained_lengths(examples.longest_s), "default_num_inference_steps": 2}
-        if config.default_guidance_scale is not None:
+        if config.guidance == "fixed":
+            options["default_guidance_scale"] = 1.0
+        elif config.default_guidance_scale is not None:
             options["default_guidance_scale"] = config.default_guidance_scale
         return AudioLCMPipeline(**components, **{**pipe.options, **options})
 
     run.validation_pipeline = pipeline
-    if config.lora_rank is not None:
+    if not embedded:
         run.validation_options = {"num_inference_steps": 2, "guidance_scale": 1.0}
+    if not is_ours:
+        run.validation_teacher = family
+        run.validation_options["duration_s"] = examples.longest_s
     run.resume()
     student.train()
 
@@ -195,7 +313,8 @@ def main(config):
         length = examples.draw_length(run.step_generator())
         generators = run.example_generators(examples.batch_sizes[length])
         batch = examples.draw(length, generators)
-        draw = draw_step(batch.latents, config.num_solver_timesteps, config.w_min, config.w_max, generators)
+        draw = draw_step(batch.latents, config.num_solver_timesteps, w_min, w_max, generators)
+        empty = batch.empty_embeds if not is_ours else uncond_prompt_embeds.expand_as(batch.prompt_embeds)
 
         with accelerator.accumulate(student):
             with accelerator.autocast():
@@ -205,7 +324,7 @@ def main(config):
                     teacher,
                     batch.latents,
                     batch.prompt_embeds,
-                    uncond_prompt_embeds.expand_as(batch.prompt_embeds),
+                    empty,
                     draw,
                     schedule,
                     huber_c=config.huber_c,
@@ -221,8 +340,18 @@ def main(config):
             optimizer.zero_grad()
         run.after_step(names=batch.names, loss=loss)
 
-    if config.lora_rank is None:
-        run.save_model(pipeline())
+    mark = None
+    if not embedded:
+        mark = {"num_inference_steps": [2, 4], "guidance_scale": 1.0, "folded_in_guidance_scale": 1 + w_min}
+    if not is_ours:
+        call = family.usage(num_inference_steps=2, guidance_scale=1.0)
+        if config.lora_rank is not None:
+            scheduler = family.student_scheduler(config.num_solver_timesteps)
+            run.save_family_adapter(family, denoiser(), call, scheduler)
+        else:
+            run.save_family_model(pipeline(), call, mark)
+    elif config.lora_rank is None:
+        run.save_model(pipeline(), mark=mark)
     else:
         scheduler = (
             "LCMAudioScheduler.from_config(pipe.scheduler.config, "
@@ -230,7 +359,7 @@ def main(config):
         )
         call = 'pipe("a dog barking", num_inference_steps=2, guidance_scale=1.0)'
         usage = f"pipe.scheduler = {scheduler}\naudio = {call}.audios[0]"
-        run.save_adapter(run.whole(averaged), config.teacher_dir, usage)
+        run.save_adapter(denoiser(), config.teacher_dir, usage)
 
 
 if __name__ == "__main__":

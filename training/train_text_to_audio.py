@@ -12,6 +12,9 @@ weights, or an adapter.
     accelerate launch training/train_text_to_audio.py --data_dir DATA/train --pipeline_dir runs/student/model \\
         --lora_rank 8 --output_dir runs/adapter
 
+The pipeline may also be one of diffusers' own, `AudioLDM2Pipeline`, `StableAudioPipeline`, `StableAudio3Pipeline`,
+`AceStepPipeline` or `LongCatAudioDiTPipeline`: its network, or an adapter of it, is fine-tuned by its family's loss.
+
 `runs/teacher/model` is then a pipeline folder for `AudioLCMPipeline`, which guides it with and without caption.
 Its vocoder is `--vocoder_dir`, without it Griffin-Lim. `runs/adapter/model` is for `load_lora_weights`. An adapter of
 a student is trained as a consistency model (arXiv:2303.01469), so that the student still needs two steps; a student
@@ -22,23 +25,23 @@ import json
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
-from diffusers.utils.torch_utils import randn_tensor
+from diffusers import DDIMScheduler, DiffusionPipeline, FlowMatchEulerDiscreteScheduler
 from transformers import T5Config, T5EncoderModel
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, GriffinLimVocoder, LLaMATransformer1DModel
+from audiolcm_diffusers.diffusion import diffusion_errors, draw_points
 from audiolcm_diffusers.distillation import SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.paths import (
     PREDICTION_TYPES,
     NoisePath,
-    add_noise,
     min_snr_weights,
     prediction_type_of,
     shift_time,
-    training_target,
 )
 from audiolcm_diffusers.pipelines.model_options import trained_lengths
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
+from audiolcm_diffusers.teachers.audiolcm import AudioLCMTeacher
+from audiolcm_diffusers.teachers.families import family_named, family_of_folder, load_family
 from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
@@ -63,6 +66,20 @@ TEXT_ENCODER_CONFIG = (
 NUM_TEXT_TOKENS, VOCAB_SIZE = 24, 2000
 
 
+# Options that only pipelines of ours have a use for.
+OWN_OPTIONS = (
+    "vae_dir",
+    "vocoder_dir",
+    "text_learning_rate",
+    "text_gate",
+    "token_dropout",
+    "w_min",
+    "w_max",
+    "huber_c",
+    "transformer_config",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     vae_dir: str | None = option(None, "Trained autoencoder; that of `pipeline_dir` by default.")
@@ -71,7 +88,8 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     )
     pipeline_dir: str | None = option(
         None,
-        "Pipeline to go on from. A student whose weights are all trained loses its guidance embedding.",
+        "Pipeline to go on from: a folder or an id of the Hub, of AudioLCMPipeline or of one of diffusers' own "
+        "classes. A student of ours whose weights are all trained loses its guidance embedding.",
     )
     text_encoder_dir: str | None = option(
         None, "Text encoder and tokenizer to go on from, of train_text_encoder.py for one, instead of new ones."
@@ -158,6 +176,36 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
             raise ValueError(f"Expected 0 <= token_dropout <= 1, got {self.token_dropout}.")
         if not 0 <= self.w_min < self.w_max:
             raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={self.w_min}, w_max={self.w_max}.")
+
+        if self.pipeline_dir is not None:
+            family = family_of_folder(self.pipeline_dir, is_taught=False)
+            if family is not None:
+                self.check_family(family)
+
+    def check_family(self, family):
+        """Refuse what a pipeline of diffusers' own has no use for."""
+        if family is AudioLCMTeacher:
+            return
+        for name in OWN_OPTIONS:
+            value, default = getattr(self, name), getattr(TextToAudioConfig, name)
+            if value != default:
+                raise ValueError(
+                    f"{name} is of AudioLCM alone: leave it out for {', '.join(family.pipeline_classes)}, got "
+                    f"{value!r}."
+                )
+
+    @property
+    def family(self):
+        """`type[Teacher]`: Of the pipeline that training goes on from; ours from scratch."""
+        if self.pipeline_dir is None:
+            return AudioLCMTeacher
+        class_name = DiffusionPipeline.load_config(self.pipeline_dir).get("_class_name")
+        return family_named(class_name, f"{self.pipeline_dir!r} to hold a pipeline")
+
+    @property
+    def base_dir(self):
+        """`str`: What an adapter of this script adapts."""
+        return self.pipeline_dir
 
     @property
     def trains_text_encoder(self):
@@ -268,7 +316,77 @@ def load_pipeline(config):
     return pipe
 
 
+def teachers_loss(config, network, latents, conditions, path, prediction_type, generators):
+    """The loss of a network that predicts one thing everywhere on its path, and what is logged beside it."""
+    draw = draw_points(latents, path, generators)
+    # Told before they are on a device, which a step does not wait for.
+    noisy = (draw.indices > 0.7 * len(path)).nonzero()[:, 0].tolist()
+    squared_error, levels = diffusion_errors(network, latents, conditions, draw, path, prediction_type)
+    if config.snr_gamma is None:
+        loss = squared_error.mean()
+    else:
+        weights = min_snr_weights(*levels, config.snr_gamma, prediction_type)
+        loss = (weights * squared_error).mean()
+    return loss, {"loss_noisy": squared_error[noisy].mean()} if noisy else {}
+
+
+def fine_tune_family(config):
+    """Train the network of one of diffusers' own pipelines, or an adapter of it, by the loss of its family."""
+    run = TrainingRun(config)
+    accelerator = run.accelerator
+    family = load_family(config.pipeline_dir)
+    config.check_family(type(family))
+    for part in family.pipe.components.values():
+        if isinstance(part, torch.nn.Module):
+            part.requires_grad_(False)
+    family.pipe.to(accelerator.device)
+    path = family.path.to(accelerator.device)
+    examples = config.family_examples(run, family)
+    denoiser = family.denoiser
+    denoiser = config.with_adapter(denoiser) if config.lora_rank is not None else denoiser.requires_grad_(True)
+    config.set_up(denoiser)
+    network = family.network(denoiser)
+    if config.compile:
+        network.compile()
+    optimizer = run.optimizer([parameter for parameter in network.parameters() if parameter.requires_grad])
+    averaged = run.averaged(network)
+    network, optimizer = accelerator.prepare(network, optimizer)
+
+    def pipeline():
+        return family.with_parts(run.whole(averaged).denoiser)
+
+    run.validation_pipeline, run.validation_teacher = pipeline, family
+    run.validation_options = {
+        "num_inference_steps": config.validation_inference_steps,
+        "duration_s": examples.longest_s,
+    }
+    run.resume()
+    network.train()
+    while run.step < config.max_train_steps:
+        length = examples.draw_length(run.step_generator())
+        generators = run.example_generators(examples.batch_sizes[length])
+        batch = examples.draw(length, generators)
+        with accelerator.accumulate(network):
+            loss, logs = teachers_loss(
+                config, network, batch.latents, batch.prompt_embeds, path, family.prediction_type, generators
+            )
+            accelerator.backward(loss)
+            if accelerator.sync_gradients:
+                accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad()
+        run.after_step(names=batch.names, loss=loss, **logs)
+
+    if config.lora_rank is None:
+        run.save_family_model(pipeline(), family.usage())
+    else:
+        run.save_family_adapter(family, run.whole(averaged).denoiser, family.usage())
+
+
 def main(config):
+    if config.family is not AudioLCMTeacher:
+        fine_tune_family(config)
+        return
     run = TrainingRun(config)
     accelerator = run.accelerator
     if config.pipeline_dir is None:
@@ -356,22 +474,7 @@ def main(config):
                         guidance_embedding_dim=transformer.config.time_cond_proj_dim,
                     ).loss
             else:
-                indices = torch.stack([torch.randint(len(path), (), generator=own) for own in generators])
-                # Told before they are on a device, which a step does not wait for.
-                noisy = (indices > 0.7 * len(path)).nonzero()[:, 0].tolist()
-                timesteps = path.timesteps[indices.to(accelerator.device)]
-                noise = randn_tensor(tuple(latents.shape), generators, dtype=torch.float32).to(accelerator.device)
-                levels = path.at(timesteps)
-                noisy_latents = add_noise(latents, noise, *levels)
-                prediction = network(noisy_latents, timesteps, text, return_dict=False)[0]
-                target = training_target(latents, noise, *levels, prediction_type)
-                squared_error = (prediction - target).square().mean(dim=(1, 2))
-                if config.snr_gamma is None:
-                    loss = squared_error.mean()
-                else:
-                    weights = min_snr_weights(*levels, config.snr_gamma, prediction_type)
-                    loss = (weights * squared_error).mean()
-                logs = {"loss_noisy": squared_error[noisy].mean()} if noisy else {}
+                loss, logs = teachers_loss(config, network, latents, text, path, prediction_type, generators)
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 accelerator.clip_grad_norm_(network.parameters(), config.max_grad_norm)

@@ -32,9 +32,9 @@ BLOCK_SAMPLES = 2**20
 MAX_FLOAT_PEAK = 16.0
 
 
-def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None, max_duration_s=None):
+def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None, max_duration_s=None, num_channels=None):
     r"""
-    Read an audio file as mono.
+    Read an audio file, as mono where nothing else is asked for.
 
     Args:
         audio (`str`, `Path`, `bytes` or binary file):
@@ -44,10 +44,14 @@ def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None, max_dur
         resampler (`str`, defaults to `"scipy"`): How, see [`resample`].
         name (`str`, *optional*): What errors call the audio; by default its path.
         max_duration_s (`float`, *optional*): Seconds beyond which it is refused; reading ends there.
+        num_channels (`int`, *optional*):
+            Channels of the result. A file that has as many keeps its own; the mean of all others' channels is
+            repeated.
 
     Returns:
-        `torch.Tensor` of shape `(samples,)`: float32, the mean of the channels. Floating-point files that go beyond
-        `[-1, 1]` are scaled as a whole; where they hold integers of 16, 24 or 32 bits, by these's full scale.
+        `torch.Tensor` of shape `(samples,)`, with `num_channels` `(num_channels, samples)`: float32, the mean of the
+        channels or the channels. Floating-point files that go beyond `[-1, 1]` are scaled as a whole; where they hold
+        integers of 16, 24 or 32 bits, by these's full scale.
 
     Raises:
         ValueError:
@@ -59,7 +63,7 @@ def read_audio(audio, sampling_rate=16000, resampler="scipy", name=None, max_dur
     name = audio_name(audio) if name is None else name
     try:
         with open_audio(audio, name) as file, _decodable(file, audio, name) as source:
-            waveform, rate = _read_mono(source, name, max_duration_s)
+            waveform, rate = _read_channels(source, name, max_duration_s, num_channels)
     except OSError as error:
         raise ValueError(f"{name!r} cannot be read: {error.strerror or error}.") from error
     return resample(waveform, rate, sampling_rate, resampler)
@@ -90,8 +94,8 @@ def _decodable(file, audio, name):
         yield file
 
 
-def _read_mono(source, name, max_duration_s):
-    """The mean of a sound's channels, and its rate."""
+def _read_channels(source, name, max_duration_s, num_channels):
+    """The mean of a sound's channels, or so many channels of it, and its rate."""
     import soundfile
 
     try:
@@ -102,7 +106,12 @@ def _read_mono(source, name, max_duration_s):
             # In blocks, because a header may claim more than there is and than memory holds.
             blocks, num_samples = [], 0
             while len(block := sound.read(max(1, BLOCK_SAMPLES // channels), dtype="float32", always_2d=True)):
-                blocks.append(torch.from_numpy(block).mean(dim=1))
+                block = torch.from_numpy(block)
+                if num_channels is None:
+                    block = block.mean(dim=1)
+                elif num_channels != channels:
+                    block = block.mean(dim=1, keepdim=True).expand(-1, num_channels)
+                blocks.append(block)
                 num_samples += len(block)
                 if num_samples > MAX_SAMPLES:
                     raise ValueError(f"{name!r} is longer than {MAX_SAMPLES} samples; cut it into pieces.")
@@ -116,7 +125,8 @@ def _read_mono(source, name, max_duration_s):
         raise ValueError(f"{name!r} holds no samples.")
     if not torch.isfinite(waveform).all():
         raise ValueError(f"{name!r} holds samples that are NaN or infinite.")
-    return (_to_full_scale(waveform, name) if is_float else waveform), rate
+    waveform = _to_full_scale(waveform, name) if is_float else waveform
+    return waveform.T.contiguous() if num_channels is not None else waveform, rate
 
 
 def _to_full_scale(waveform, name):
@@ -194,59 +204,66 @@ def resample(waveform, rate, sampling_rate, resampler="scipy"):
     length; which one is used is therefore said, and does not depend on what is installed.
 
     Args:
-        waveform (`torch.Tensor` of shape `(samples,)`): float32.
+        waveform (`torch.Tensor` of shape `(samples,)` or `(num_channels, samples)`): float32.
         rate (`int`): Samples per second of `waveform`.
         sampling_rate (`int`): Samples per second of the result.
         resampler (`str`, defaults to `"scipy"`):
             `"scipy"`, a polyphase filter, or `"soxr"`, the SoX resampler in its high quality, which is steeper.
 
     Returns:
-        `torch.Tensor` of shape `(about samples * sampling_rate / rate,)`: float32.
+        `torch.Tensor` of shape `(…, about samples * sampling_rate / rate)`: float32.
     """
     if rate == sampling_rate:
         return waveform.contiguous()
     if resampler == "soxr":
         import soxr
 
-        return torch.from_numpy(soxr.resample(waveform.numpy(), rate, sampling_rate, quality="HQ"))
+        # Its channels come last.
+        resampled = soxr.resample(waveform.numpy().T, rate, sampling_rate, quality="HQ").T
+        return torch.from_numpy(resampled).contiguous()
     from scipy.signal import resample_poly
 
     divisor = math.gcd(rate, sampling_rate)
-    resampled = resample_poly(waveform.numpy(), sampling_rate // divisor, rate // divisor)
+    resampled = resample_poly(waveform.numpy(), sampling_rate // divisor, rate // divisor, axis=-1)
     return torch.from_numpy(resampled).contiguous()
 
 
 def write_audio(path, waveform, sampling_rate=16000, tags=None):
     r"""
-    Write a mono waveform: 16-bit WAV or FLAC, or OGG Vorbis, by the suffix.
+    Write a waveform: 16-bit WAV or FLAC, or OGG Vorbis, by the suffix.
 
     The file is written under a temporary name in the same folder and renamed, so that an interrupted run leaves the
     file that was there before, or none.
 
     Args:
         path (`str` or `Path`): Ends in `.wav`, `.flac` or `.ogg`. Its folder exists.
-        waveform (`torch.Tensor` or `numpy.ndarray` of shape `(samples,)`):
+        waveform (`torch.Tensor` or `numpy.ndarray` of shape `(samples,)` or `(num_channels, samples)`):
             Samples in `[-1, 1]`; what lies outside is clipped, as 16-bit files cannot hold it.
         sampling_rate (`int`, defaults to 16000): Samples per second.
         tags ([`~audiolcm_diffusers.audio.tags.SoundTags`], *optional*): What the file says of itself.
 
     Raises:
-        ValueError: If the suffix is unknown, or the waveform is empty, not one-dimensional, NaN or infinite.
+        ValueError: If the suffix is unknown, or the waveform is empty, of another shape, NaN or infinite.
     """
     check_audio_suffix(path)
     waveform = torch.as_tensor(waveform).detach().to("cpu", torch.float32)
-    if waveform.ndim != 1 or waveform.numel() == 0:
-        raise ValueError(f"Expected a waveform of shape (samples,), got {tuple(waveform.shape)} for {str(path)!r}.")
-    write_pieces(path, [waveform], sampling_rate, tags)
+    if waveform.ndim not in (1, 2) or waveform.numel() == 0:
+        raise ValueError(
+            f"Expected a waveform of shape (samples,) or (num_channels, samples), got {tuple(waveform.shape)} for "
+            f"{str(path)!r}."
+        )
+    write_pieces(path, [waveform], sampling_rate, tags, num_channels=1 if waveform.ndim == 1 else len(waveform))
 
 
-def write_pieces(path, pieces, sampling_rate=16000, tags=None):
+def write_pieces(path, pieces, sampling_rate=16000, tags=None, num_channels=1):
     r"""
-    Write a mono waveform whose pieces come one by one, as [`write_audio`] does.
+    Write a waveform whose pieces come one by one, as [`write_audio`] does.
 
     Args:
         path, sampling_rate, tags: As of [`write_audio`].
-        pieces (`Iterable[torch.Tensor]` of shape `(samples,)`): One behind the other, they are the sound.
+        pieces (`Iterable[torch.Tensor]` of shape `(samples,)` or `(num_channels, samples)`):
+            One behind the other, they are the sound.
+        num_channels (`int`, defaults to 1): Of the pieces.
 
     Raises:
         ValueError: If the suffix is unknown, or a piece is NaN or infinite; the file is not written then.
@@ -260,7 +277,7 @@ def write_pieces(path, pieces, sampling_rate=16000, tags=None):
     with replacing(path) as temporary:
         # Its name as bytes, because soundfile takes no text that is not UTF-8.
         name = os.fsencode(temporary)
-        with soundfile.SoundFile(name, "w", sampling_rate, 1, subtype, format=container) as sound:
+        with soundfile.SoundFile(name, "w", sampling_rate, num_channels, subtype, format=container) as sound:
             for tag, text in texts.items() if container != "WAV" else ():
                 setattr(sound, tag, text)
             for piece in pieces:
@@ -269,7 +286,7 @@ def write_pieces(path, pieces, sampling_rate=16000, tags=None):
                     raise ValueError(
                         f"The waveform for {str(path)!r} holds NaN or infinite samples; nothing was written."
                     )
-                sound.write(piece.clamp(-1.0, 1.0).numpy())
+                sound.write(piece.clamp(-1.0, 1.0).T.numpy() if piece.ndim == 2 else piece.clamp(-1.0, 1.0).numpy())
         if texts and container == "WAV":
             append_info(temporary, texts)
 

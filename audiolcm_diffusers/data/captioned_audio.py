@@ -29,7 +29,8 @@ class Clip:
     Args:
         name (`str`): File name inside its folder, or row of its dataset.
         caption (`str`): What is heard, the first of several captions.
-        waveform (`torch.Tensor` of shape `(samples,)`): int16, so that hours of audio fit in memory.
+        waveform (`torch.Tensor` of shape `(samples,)` or `(num_channels, samples)`):
+            int16, so that hours of audio fit in memory.
         other_captions (`tuple[str]`): The further ones.
     """
 
@@ -60,7 +61,7 @@ class BadClip:
     reason: str
 
 
-def read_clip(name, caption, audio, sampling_rate=16000, resampler="scipy", check_caption=None):
+def read_clip(name, caption, audio, sampling_rate=16000, resampler="scipy", check_caption=None, num_channels=None):
     r"""
     Read a recording and refuse what nothing can be learnt from.
 
@@ -74,6 +75,7 @@ def read_clip(name, caption, audio, sampling_rate=16000, resampler="scipy", chec
         resampler (`str`, defaults to `"scipy"`): See [`~audiolcm_diffusers.audio.io.resample`].
         check_caption (`Callable[[str], Any]`, *optional*):
             Raises `ValueError` for a caption that whoever encodes it would refuse.
+        num_channels (`int`, *optional*): See [`~audiolcm_diffusers.audio.io.read_audio`].
 
     Returns:
         [`Clip`].
@@ -92,7 +94,7 @@ def read_clip(name, caption, audio, sampling_rate=16000, resampler="scipy", chec
     if audio is None:
         raise ValueError(f"{name!r} has no audio.")
     source = name if isinstance(audio, bytes) else audio_name(audio)
-    waveform = read_audio(audio, sampling_rate, resampler, name=source)
+    waveform = read_audio(audio, sampling_rate, resampler, name=source, num_channels=num_channels)
     stored = (waveform.clamp(-1.0, 1.0) * INT16_SCALE).round().to(torch.int16)
     if not stored.any():
         raise ValueError(f"{source!r} is silent.")
@@ -109,6 +111,7 @@ def load_clips(
     excluded_licences=(),
     outside_paths=False,
     check_caption=None,
+    num_channels=None,
 ):
     r"""
     Read a dataset into memory, leaving out what cannot be used.
@@ -126,7 +129,7 @@ def load_clips(
             Usable clips after which reading ends. The share of bad rows is that of the rows read.
         excluded_licences (`Sequence[str]`, defaults to `()`), outside_paths (`bool`, defaults to `False`):
             See [`~audiolcm_diffusers.data.metadata.read_metadata`]; not for datasets of the Hub.
-        check_caption (`Callable[[str], Any]`, *optional*): See [`read_clip`].
+        check_caption (`Callable[[str], Any]`, *optional*), num_channels (`int`, *optional*): See [`read_clip`].
 
     Returns:
         `list[Clip]`: The usable clips in the order of the metadata or dataset.
@@ -141,7 +144,7 @@ def load_clips(
     clips, bad = [], []
     for name, caption, audio in rows:
         try:
-            clips.append(read_clip(name, caption, audio, sampling_rate, resampler, check_caption))
+            clips.append(read_clip(name, caption, audio, sampling_rate, resampler, check_caption, num_channels))
         except ValueError as error:
             bad.append(BadClip(name, str(error)))
         # A long stream need not end to be known as too bad for the clips that are wanted.

@@ -134,7 +134,7 @@ class Example:
     One training example.
 
     Args:
-        waveform (`torch.Tensor` of shape `(samples,)`): float32 in `[-1, 1]`.
+        waveform (`torch.Tensor` of shape `(samples,)` or `(num_channels, samples)`): float32 in `[-1, 1]`.
         caption (`str`): What is heard; empty for "no condition".
         events (`tuple[tuple[str, str]]`, *optional*): The same as (description, order) pairs, where so drawn.
         names (`tuple[str]`): Names of the clips that it was made from.
@@ -151,12 +151,12 @@ def draw_part(waveform, samples, generator):
     Cut or fill a clip to a length: a random crop of a long one; a short one soon after the start, sometimes repeated.
 
     Args:
-        waveform (`torch.Tensor` of shape `(clip_samples,)`): int16.
+        waveform (`torch.Tensor` of shape `(…, clip_samples)`): int16.
         samples (`int`): Length of the result.
         generator (`torch.Generator`): Source of randomness.
 
     Returns:
-        `torch.Tensor` of shape `(samples,)`: float32 in `[-1, 1]`.
+        `torch.Tensor` of shape `(…, samples)`: float32 in `[-1, 1]`.
     """
     waveform = unit(waveform)
     spare = samples - waveform.shape[-1]
@@ -165,8 +165,7 @@ def draw_part(waveform, samples, generator):
     if spare >= waveform.shape[-1] and happens(0.3, generator):
         gap = int(float(torch.rand((), generator=generator)) * 0.5 * waveform.shape[-1])
         period = F.pad(waveform, (0, gap))
-        waveform = period.repeat(-(-samples // period.shape[-1]))
-        return waveform[:samples]
+        return torch.cat([period] * -(-samples // period.shape[-1]), dim=-1)[..., :samples]
     lead = int(float(torch.rand((), generator=generator)) * 0.15 * spare)
     return crop_or_pad(F.pad(waveform, (lead, 0)), samples, 0, 0.0)
 
@@ -216,7 +215,8 @@ def draw_example(
         else:
             half = samples // 2
             waveform = torch.cat(
-                [draw_part(first.waveform, half, generator), draw_part(second.waveform, samples - half, generator)]
+                [draw_part(first.waveform, half, generator), draw_part(second.waveform, samples - half, generator)],
+                dim=-1,
             )
             orders, template = ("start", "end"), choose(IN_TURN, generator)
         if happens(0.3, generator):
@@ -292,7 +292,8 @@ class ExampleDrawer:
             generators (`list[torch.Generator]`): Source of randomness of each example.
 
         Returns:
-            `tuple[torch.Tensor, list[Example]]`: The waveforms, shape `(batch_size, samples)`, and the examples.
+            `tuple[torch.Tensor, list[Example]]`: The waveforms, shape `(batch_size, samples)`, or with channels
+            `(batch_size, num_channels, samples)`, and the examples.
         """
         examples = [
             draw_example(

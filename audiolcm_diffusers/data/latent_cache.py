@@ -250,15 +250,18 @@ class CacheWriter:
     def _stored(self, tensor):
         return tensor.to("cpu", DTYPES[self.dtype]).contiguous()
 
+    def _generator(self, index, *purpose):
+        (seed,) = np.random.SeedSequence((self.seed, index, *purpose)).generate_state(1)
+        return torch.Generator().manual_seed(int(seed))
+
     def example(self, index, num_samples):
         r"""The [`~audiolcm_diffusers.data.captions.Example`] of a number: a function of it and the seed."""
-        (seed,) = np.random.SeedSequence((self.seed, index)).generate_state(1)
         return draw_example(
             self.drawer.clips,
             self.drawer.weights,
             num_samples,
             self.drawer.wordings,
-            torch.Generator().manual_seed(int(seed)),
+            self._generator(index),
             first_index=self.clip_of_example[index],
             **self.drawer.example_options,
         )
@@ -282,7 +285,8 @@ class CacheWriter:
         for first in range(0, len(examples), batch_size):
             part = slice(first, first + batch_size)
             mels, latents = self.encoder.mels_and_latents(
-                torch.stack([example.waveform for example in examples[part]])
+                torch.stack([example.waveform for example in examples[part]]),
+                generators=[self._generator(index, 1) for index in indices[part]],
             )
             parts = {"mels": mels, "latents": latents, "prompt_embeds": self.encoder.embeds(prompts[part])}
             for name, tensor in parts.items():
@@ -420,6 +424,10 @@ class LatentCache:
             for shard in range(len(names))
             for prompt in self._shard(bucket_index, shard)[1]
         ]
+
+    def num_samples(self, length):
+        r"""`int`: Samples of the sounds of a length."""
+        return self._buckets[length]["num_samples"]
 
     def draw_length(self, generator):
         r"""Draw the length of a batch: an index into `batch_sizes`."""

@@ -2,6 +2,7 @@
 """Training examples as latents, encoded when they are drawn. `latent_cache.py` has the other way: encoded once."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -18,13 +19,16 @@ class LatentBatch:
         prompts (`list[str]`): Captions, in structured form where examples have events; empty for "no condition".
         names (`list[str]`): Clips that the batch was made from, each once.
         prompt_embeds (`torch.Tensor` of shape `(batch_size, num_tokens, cross_attention_dim)`, *optional*):
-            The prompts as the text encoders read them, where these are not in training themselves.
+            The prompts as the text encoders read them, where these are not in training themselves; of other families
+            than ours [`~teachers.base.Conditions`].
+        empty_embeds (`Conditions`, *optional*): The empty prompt, where it depends on the others.
     """
 
     latents: torch.Tensor
     prompts: list[str]
     names: list[str]
     prompt_embeds: torch.Tensor | None = None
+    empty_embeds: Any = None
 
 
 class LatentEncoder:
@@ -41,11 +45,12 @@ class LatentEncoder:
         self.vae, self.encode_prompts = vae, encode_prompts
 
     @torch.no_grad()
-    def mels_and_latents(self, waveforms, device=None):
+    def mels_and_latents(self, waveforms, device=None, generators=None):
         r"""
         Args:
             waveforms (`torch.Tensor` of shape `(batch_size, samples)`): In `[-1, 1]`, on any device.
             device (`torch.device`, *optional*): Where it is computed; by default where the autoencoder lies.
+            generators (`list[torch.Generator]`, *optional*): Of autoencoders that draw; this one does not.
 
         Returns:
             `tuple[torch.Tensor, torch.Tensor]`: Log-mel spectrograms and scaled latents, on that device.

@@ -14,7 +14,17 @@ NO_TEXT = frozenset(("nan", "none", "null", "n/a", "<na>"))
 
 def read_metadata(data, excluded_licences=(), outside_paths=False):
     r"""
-    List the clips of a dataset without opening them.
+    List the clips of a dataset without opening them, see [`iter_metadata`].
+
+    Returns:
+        `list[tuple[str, str | list[str], Path]]`: Its rows.
+    """
+    return list(iter_metadata(data, excluded_licences, outside_paths))
+
+
+def iter_metadata(data, excluded_licences=(), outside_paths=False):
+    r"""
+    Go through the clips of a dataset without opening them; no more than a row is in memory.
 
     Args:
         data (`str`, `Path`, or a list of them):
@@ -28,22 +38,24 @@ def read_metadata(data, excluded_licences=(), outside_paths=False):
             Whether rows may name files that are not in the folder, by absolute paths or with `..`. Otherwise their
             paths are [`OutsidePath`], which nothing opens.
 
-    Returns:
-        `list[tuple[str, str | list[str], Path]]`:
+    Yields:
+        `tuple[str, str | list[str], Path]`:
             Name, caption or captions (empty where there is none) and path of every row.
 
     Raises:
         ValueError: If there is no such file, it lacks a column, or has a line that cannot be read.
     """
     if isinstance(data, (list, tuple)):
-        rows = [row for one in data for row in read_metadata(one, excluded_licences, outside_paths)]
-        return [(str(path), caption, path) for _, caption, path in rows]
+        for one in data:
+            for _, caption, path in iter_metadata(one, excluded_licences, outside_paths):
+                yield str(path), caption, path
+        return
     data, rows = Path(data), _rows_of(Path(data), needed=("licence",) if excluded_licences else ())
-    if excluded_licences:
-        rows = [row for row in rows if row["licence"] not in excluded_licences]
     is_table = data.suffix.lower() == ".tsv"
     folder, name, path = (data.parent, "name", "audio_path") if is_table else (data, "file_name", "file_name")
-    return [(row[name], row["caption"], _path_of(folder, row[path], data, outside_paths)) for row in rows]
+    for row in rows:
+        if not excluded_licences or row["licence"] not in excluded_licences:
+            yield row[name], row["caption"], _path_of(folder, row[path], data, outside_paths)
 
 
 class OutsidePath(type(Path())):
@@ -90,7 +102,7 @@ def read_further_columns(data, columns):
     Raises:
         ValueError: As [`read_metadata`].
     """
-    rows = _rows_of(Path(data), further=tuple(columns))
+    rows = list(_rows_of(Path(data), further=tuple(columns)))
     return {column: [row[column] for row in rows] for column in columns}
 
 
@@ -110,15 +122,13 @@ def _rows_of(data, needed=(), further=()):
 
 
 def _rows_of_table(path, columns, delimiter, further=()):
-    rows = []
     for number, row in read_table(path, delimiter):
         if number == 1:
             missing = set(columns) - set(row)
             if missing:
                 raise ValueError(f"{path} has no column {sorted(missing)}; it has {list(row)}.")
             continue
-        rows.append({column: _cell(column, row.get(column, "")) for column in (*columns, *further)})
-    return rows
+        yield {column: _cell(column, row.get(column, "")) for column in (*columns, *further)}
 
 
 def _cell(column, text):
@@ -141,12 +151,11 @@ def read_table(path, delimiter=","):
         ValueError: Naming file and line of a row with more fields than there are columns, or with a quote that is not
             closed, or where a column is named twice.
     """
-    text = read_text(path)
     columns, begins = None, 1
     # The module's limit is 131072 characters, in all of the process: whoever reads a caption says what is too long.
-    limit = csv.field_size_limit(max(131072, len(text)))
+    limit = csv.field_size_limit(max(131072, Path(path).stat().st_size))
     try:
-        reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+        reader = csv.reader(_lines(path), delimiter=delimiter, strict=True)
         for row in reader:
             begins, ends = reader.line_num + 1, reader.line_num
             if not row:
@@ -193,9 +202,14 @@ def read_text(path):
         ) from error
 
 
-def _lines(text):
-    """A text's lines with their ends: those of files alone, of which U+2028 and others of Unicode are none."""
-    return (line + "\n" for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+def _lines(path):
+    """A file's lines with their ends, one by one: those of files alone, of which U+2028 and others are none."""
+    try:
+        with Path(path).open(encoding="utf-8-sig") as file:
+            yield from file
+    except UnicodeDecodeError:
+        read_text(path)  # which tells where
+        raise
 
 
 def lines_of(text):
@@ -205,8 +219,8 @@ def lines_of(text):
 
 
 def _rows_of_json_lines(path, columns, further=()):
-    rows = []
-    for number, line in enumerate(lines_of(read_text(path)), start=1):
+    for number, line in enumerate(_lines(path), start=1):
+        line = line.removesuffix("\n")
         if not line.strip():
             continue
         try:
@@ -215,8 +229,7 @@ def _rows_of_json_lines(path, columns, further=()):
             raise ValueError(f"{path}, line {number}, is no JSON: {error}") from error
         if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
             raise ValueError(f"{path}, line {number}: expected an object with file_name and caption, got {line!r}.")
-        rows.append({column: _json_cell(column, row, path, number) for column in (*columns, *further)})
-    return rows
+        yield {column: _json_cell(column, row, path, number) for column in (*columns, *further)}
 
 
 def _json_cell(column, row, path, number):

@@ -4,8 +4,14 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 
+from ..paths import align
 from .base import NUM_STRAIGHT_TIMESTEPS, Conditions, StraightTeacher
+
+
+# Of a difference of predictions over time, for each channel.
+MAX_DIFFERENCE = 2.5
 
 
 class AceStepTeacher(StraightTeacher):
@@ -18,6 +24,31 @@ class AceStepTeacher(StraightTeacher):
     """
 
     pipeline_classes = ("AceStepPipeline",)
+    duration_argument = "audio_duration"
+    has_lora_loader = True
+    shift = 3.0
+    # A turbo model is never guided by its pipeline.
+    student_code = "pipe.is_turbo = True"
+
+    @property
+    def samples_per_frame(self) -> int:
+        return round(self.sampling_rate / self.pipe.latents_per_second)
+
+    def guide(self, cond: torch.Tensor, uncond: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        r"""
+        Adaptive projected guidance (APG, arXiv:2410.02416), without the momentum of the pipeline, which is none of one
+        step: differences that are too large are shortened, and what points along the prediction is left out.
+        """
+        difference = cond - uncond
+        length = difference.norm(dim=1, keepdim=True)
+        difference = difference * (MAX_DIFFERENCE / length.clamp(min=MAX_DIFFERENCE))
+        along = F.normalize(cond.double(), dim=1)
+        across = difference.double() - (difference.double() * along).sum(dim=1, keepdim=True) * along
+        return cond + align(w, cond) * across.to(cond.dtype)
+
+    def student_denoiser(self, denoiser: torch.nn.Module) -> torch.nn.Module:
+        denoiser.register_to_config(is_turbo=True)
+        return denoiser
 
     def encode_audio(self, waveforms: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         posterior = self.pipe.vae.encode(waveforms.to(self.pipe.vae.dtype)).latent_dist

@@ -1,9 +1,18 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
-"""The families there are, by the class of a pipeline."""
+"""The families there are, by the class of a pipeline, and which folders hold a teacher."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+import diffusers
+import torch
+from diffusers import DiffusionPipeline
+
+from ..files import replacing
 from .ace_step import AceStepTeacher
+from .audiolcm import AudioLCMTeacher
+from .audioldm2 import AudioLDM2Teacher
 from .base import Teacher
 from .longcat_audio_dit import LongCatAudioDiTTeacher
 from .stable_audio import StableAudioTeacher
@@ -12,9 +21,19 @@ from .stable_audio_3 import StableAudio3Teacher
 
 FAMILIES: dict[str, type[Teacher]] = {
     name: family
-    for family in (AceStepTeacher, LongCatAudioDiTTeacher, StableAudioTeacher, StableAudio3Teacher)
+    for family in (
+        AceStepTeacher,
+        AudioLCMTeacher,
+        AudioLDM2Teacher,
+        LongCatAudioDiTTeacher,
+        StableAudioTeacher,
+        StableAudio3Teacher,
+    )
     for name in family.pipeline_classes
 }
+
+# In a student's `model_index.json`: how it was distilled. Names with an underscore are passed over by diffusers.
+STUDENT_MARK = "_few_step_student"
 
 
 def teacher_of(pipe: Any) -> Teacher:
@@ -27,7 +46,100 @@ def teacher_of(pipe: Any) -> Teacher:
     Raises:
         ValueError: If its family is not known; the message lists those that are.
     """
-    name = type(pipe).__name__
-    if name not in FAMILIES:
-        raise ValueError(f"Expected a pipeline of one of {', '.join(sorted(FAMILIES))}, got {name}.")
-    return FAMILIES[name](pipe)
+    return family_named(type(pipe).__name__, "a pipeline")(pipe)
+
+
+def family_named(class_name: str, holder: str) -> type[Teacher]:
+    r"""
+    A family by the class of its pipelines.
+
+    Args:
+        class_name (`str`): As in `model_index.json`.
+        holder (`str`): What has this class, for the message.
+
+    Raises:
+        ValueError: If it is not known; the message lists those that are.
+    """
+    if class_name not in FAMILIES:
+        raise ValueError(f"Expected {holder} of one of {', '.join(sorted(FAMILIES))}, got {class_name}.")
+    return FAMILIES[class_name]
+
+
+def family_of_folder(folder: str, is_taught: bool = True) -> type[Teacher] | None:
+    r"""
+    The family of a pipeline's folder on this machine.
+
+    Args:
+        folder (`str`): Folder; of ids of the Hub nothing is known here.
+        is_taught (`bool`, defaults to `True`):
+            Whether it is to teach: then it must not be a student. Without, a student of ours may be, as it can be
+            trained on as a consistency model.
+
+    Returns:
+        `type[Teacher]`, or `None` where there is no such folder.
+
+    Raises:
+        ValueError: If its family is not known, or it is a student already.
+    """
+    index = Path(folder) / "model_index.json"
+    if not index.is_file():
+        return None
+    try:
+        told = json.loads(index.read_text(encoding="utf-8"))
+        class_name = str(told["_class_name"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{str(index)!r} names no class of pipelines: {error!r}.") from error
+    family = family_named(class_name, f"{str(folder)!r} to hold a pipeline")
+    if family is AudioLCMTeacher and not is_taught:
+        return family
+    if STUDENT_MARK in told:
+        raise ValueError(f"{str(folder)!r} holds a student, distilled with {told[STUDENT_MARK]}; name its teacher.")
+    scheduler, denoiser = (
+        _config(Path(folder) / part / name)
+        for part, name in (("scheduler", "scheduler_config.json"), (family.denoiser_name, "config.json"))
+    )
+    signs = {
+        "its scheduler is LCMScheduler": scheduler.get("_class_name") == "LCMScheduler",
+        "its scheduler has stochastic_sampling=True": scheduler.get("stochastic_sampling") is True,
+        "its network is a turbo model": denoiser.get("is_turbo") is True or denoiser.get("model_version") == "turbo",
+        "its network has a guidance embedding": family is AudioLCMTeacher
+        and denoiser.get("time_cond_proj_dim") is not None,
+    }
+    found = [sign for sign, is_there in signs.items() if is_there]
+    if found:
+        raise ValueError(f"{str(folder)!r} holds a student, {found[0]}; a teacher is guided with and without prompt.")
+    return family
+
+
+def _config(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def load_family(folder: str) -> Teacher:
+    r"""
+    Load a pipeline of diffusers' own as a teacher, in float32.
+
+    Args:
+        folder (`str`): Folder, or id on the Hub.
+
+    Raises:
+        ValueError: If its family is not known or not diffusers' own, or it is a student already.
+    """
+    family_of_folder(folder)
+    class_name = DiffusionPipeline.load_config(folder)["_class_name"]
+    family = family_named(class_name, f"{str(folder)!r} to hold a pipeline")
+    return family(getattr(diffusers, class_name).from_pretrained(folder, dtype=torch.float32))
+
+
+def mark_student(folder: Path, how: dict) -> None:
+    r"""
+    Say in a saved pipeline's folder that it is a student.
+
+    Args:
+        folder (`Path`): From `save_pretrained`.
+        how (`dict`): What whoever calls it has to know.
+    """
+    index = Path(folder) / "model_index.json"
+    told = {**json.loads(index.read_text(encoding="utf-8")), STUDENT_MARK: how}
+    with replacing(index) as temporary:
+        temporary.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")

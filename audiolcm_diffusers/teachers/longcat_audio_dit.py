@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 
 from .base import NUM_STRAIGHT_TIMESTEPS, Conditions, StraightTeacher
 
@@ -15,6 +16,20 @@ class LongCatAudioDiTTeacher(StraightTeacher):
     """
 
     pipeline_classes = ("LongCatAudioDiTPipeline",)
+    duration_argument = "audio_duration_s"
+
+    @property
+    def samples_per_frame(self) -> int:
+        return self.pipe.vae_scale_factor
+
+    @property
+    def max_duration_s(self) -> float:
+        return self.pipe.max_wav_duration
+
+    def student_scheduler(self, num_solver_timesteps: int) -> FlowMatchEulerDiscreteScheduler:
+        # The pipeline neither saves nor loads a scheduler, and has this one whatever is there. Its steps keep the
+        # noise that they predict: the sampler of consistency models without fresh noise.
+        return FlowMatchEulerDiscreteScheduler(shift=1.0, invert_sigmas=True)
 
     @property
     def sampling_rate(self) -> int:

@@ -1,10 +1,13 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Stable Audio Open: the variance-preserving twin of its parametrisation, durations as tokens and globally."""
 
+import copy
 import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
+from diffusers import LCMScheduler
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 
 from ..paths import NoisePath
@@ -27,13 +30,45 @@ class StableAudioTeacher(Teacher):
 
     pipeline_classes = ("StableAudioPipeline",)
     prediction_type = "v_prediction"
+    duration_argument = "audio_end_in_s"
+    student_code = (
+        "# LCMScheduler counts time to 1000, this network to 1.\npipe.transformer.time_proj.weight.data /= 1000"
+    )
 
     @property
     def path(self) -> NoisePath:
         angles = torch.arange(NUM_TIMESTEPS, dtype=torch.float64) * (math.pi / (2 * NUM_TIMESTEPS))
         return NoisePath.variance_preserving(angles.cos().square().float())
 
+    @property
+    def samples_per_frame(self) -> int:
+        return self.pipe.vae.hop_length
+
+    @property
+    def max_duration_s(self) -> float:
+        return self.pipe.transformer.config.sample_size * self.samples_per_frame / self.sampling_rate
+
+    def student_scheduler(self, num_solver_timesteps: int) -> LCMScheduler:
+        kept = self.path.alphas_cumprod.double()
+        betas = 1 - kept / torch.cat([kept.new_ones(1), kept[:-1]])
+        return LCMScheduler(
+            num_train_timesteps=NUM_TIMESTEPS,
+            trained_betas=betas.tolist(),
+            original_inference_steps=num_solver_timesteps,
+            prediction_type=self.prediction_type,
+            clip_sample=False,
+        )
+
+    def student_denoiser(self, denoiser: torch.nn.Module) -> torch.nn.Module:
+        # The scheduler counts time to 1000, the network to 1: its frequencies take the difference.
+        student = copy.deepcopy(denoiser)
+        student.time_proj.weight.data.div_(NUM_TIMESTEPS)
+        return student
+
     def encode_audio(self, waveforms: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        # Its network knows one length; what is shorter is silent to the end.
+        whole = self.pipe.transformer.config.sample_size * self.samples_per_frame
+        waveforms = F.pad(waveforms, (0, max(0, whole - waveforms.shape[-1])))
         return self.pipe.vae.encode(waveforms.to(self.pipe.vae.dtype)).latent_dist.sample(generator)
 
     def encode_prompts(self, prompts: Sequence[str], duration_s: float) -> tuple[Conditions, Conditions]:

@@ -14,6 +14,11 @@ class StableAudio3Teacher(StraightTeacher):
     """
 
     pipeline_classes = ("StableAudio3Pipeline",)
+    duration_argument = "duration"
+
+    @property
+    def samples_per_frame(self) -> int:
+        return self.pipe.vae.downsampling_ratio
 
     def encode_audio(self, waveforms: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         return self.pipe.vae.encode(waveforms.to(self.pipe.vae.dtype)).latents

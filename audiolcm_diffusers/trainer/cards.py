@@ -26,6 +26,47 @@ def model_usage(model_class, name):
     return f"from {package} import {model_class.__name__}\n\nmodel = {model_class.__name__}.from_pretrained({name!r})"
 
 
+def family_usage(pipeline_class, code):
+    r"""
+    Code that loads a pipeline of diffusers' own as `pipe`.
+
+    Args:
+        pipeline_class (`type`): Its class.
+        code (`str`): An expression for its folder or id.
+    """
+    name = pipeline_class.__name__
+    return f"from diffusers import {name}\n\npipe = {name}.from_pretrained({code})"
+
+
+def family_adapter_usage(teacher, base, name, scheduler=None):
+    r"""
+    Code that loads an adapter of any family into `pipe`.
+
+    Args:
+        teacher ([`~teachers.base.Teacher`]): Knows the family.
+        base (`str`): Folder or Hub id of the pipeline that it adapts.
+        name (`str`): The adapter's repository.
+        scheduler (`SchedulerMixin`, *optional*): That lies beside it in `scheduler`.
+    """
+    denoiser, define, code = f"pipe.{teacher.denoiser_name}", "", repr(base)
+    if Path(base).exists():
+        known_as = "/".join(Path(base).resolve().parts[-2:])
+        code, define = "BASE", f'# The pipeline that this was trained on, {known_as!r} there.\nBASE = "..."\n'
+    lines = [define + family_usage(type(teacher.pipe), code)]
+    if teacher.has_lora_loader:
+        lines.append(f"pipe.load_lora_weights({name!r})")
+    else:
+        lines.insert(0, "from peft import PeftModel")
+        lines.append(f"{denoiser} = PeftModel.from_pretrained({denoiser}, {name!r}).merge_and_unload()")
+    if scheduler is not None:
+        kind = type(scheduler).__name__
+        lines.insert(0, f"from diffusers import {kind}")
+        lines.append(f'pipe.scheduler = {kind}.from_pretrained({name!r}, subfolder="scheduler")')
+        if teacher.student_code:
+            lines.append(teacher.student_code)
+    return "\n".join(lines)
+
+
 def adapter_usage(base, name, usage):
     r"""
     Code that loads an adapter.

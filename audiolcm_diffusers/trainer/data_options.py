@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..audio.io import check_resampler
-from ..audio.mel import HOP_LENGTH
 from ..data.captioned_audio import load_clips
 from ..data.captions import ExampleDrawer, Wordings
 from ..data.hub_dataset import HubDataset
@@ -116,10 +115,10 @@ class ExampleConfig:
         if not self.max_gain_db >= 0.0:
             raise ValueError(f"Expected max_gain_db >= 0, got {self.max_gain_db}.")
 
-    def example_drawer(self, clips, vae, seconds_per_batch=None, unconditional_share=0.0):
+    def example_drawer(self, clips, samples_multiple, sampling_rate, seconds_per_batch=None, unconditional_share=0.0):
         r"""
-        The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe, for an autoencoder's
-        latents; by default of batches with one example of the longest length.
+        The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe, of sounds of whole latent
+        frames; by default of batches with one example of the longest length.
         """
         durations_s = [float(duration) for duration in self.durations_s.split(",")]
         wordings = Wordings() if self.wordings is None else Wordings.from_json(self.wordings)
@@ -134,8 +133,8 @@ class ExampleConfig:
             durations_s,
             [float(share) for share in self.duration_shares.split(",")],
             seconds_per_batch or max(durations_s),
-            HOP_LENGTH * vae.temporal_compression_ratio,
-            vae.config.sampling_rate,
+            samples_multiple,
+            sampling_rate,
             mixture_share=self.mixture_share,
             unconditional_share=unconditional_share,
             max_gain_db=self.max_gain_db,
@@ -154,7 +153,7 @@ class ExampleConfig:
         return {name: value for name, value in self.example_options().items() if value != defaults[name]}
 
 
-def load_clips_and_report(config, sampling_rate, report):
+def load_clips_and_report(config, sampling_rate, report, num_channels=None, check_caption=check_caption):
     r"""
     Read the dataset. What is left out is counted and listed, even where it is too much to go on.
 
@@ -162,6 +161,8 @@ def load_clips_and_report(config, sampling_rate, report):
         config ([`DataConfig`]): Says what the data are.
         sampling_rate (`int`): Rate in Hz to which clips are resampled.
         report (`Path` or `None`): CSV file of the clips left out, written where there are some.
+        num_channels (`int`, *optional*): Channels of the clips, mono without.
+        check_caption (`Callable` or `None`): What refuses captions; by default what our pipeline would.
 
     Returns:
         `list[Clip]`.
@@ -178,6 +179,7 @@ def load_clips_and_report(config, sampling_rate, report):
             excluded_licences=config.excluded_licences or (),
             outside_paths=config.outside_paths,
             check_caption=check_caption,
+            num_channels=num_channels,
         )
     finally:
         if bad and report is not None:

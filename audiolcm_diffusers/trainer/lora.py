@@ -11,7 +11,8 @@ from .options import option
 
 
 ADAPTABLE_LAYERS = (torch.nn.Linear, torch.nn.Conv1d)
-# Linear layers of a transformer block, by the ends of their names: attention and feed-forward of both transformers.
+# Linear layers of a transformer block, by the ends of their names: attention and feed-forward of both transformers,
+# and of other families.
 LORA_TARGET_MODULES = (
     "to_q",
     "to_k",
@@ -24,6 +25,11 @@ LORA_TARGET_MODULES = (
     "ff.net.2",
     "ff.proj_in",
     "ff.proj_out",
+    "ffn.ff.0",
+    "ffn.ff.3",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
 )
 
 
@@ -66,7 +72,7 @@ class LoraOptions:
         Raises:
             ValueError: If a target module is the end of no layer's name.
         """
-        from peft import LoraConfig
+        from peft import LoraConfig, inject_adapter_in_model
 
         layers = [name for name, module in transformer.named_modules() if isinstance(module, ADAPTABLE_LAYERS)]
         chosen = LORA_TARGET_MODULES if self.lora_target_modules is None else self.lora_target_modules.split(",")
@@ -76,7 +82,16 @@ class LoraOptions:
                 f"Expected lora_target_modules to be ends of {', '.join(layers)}, got {self.lora_target_modules!r}."
             )
         adapted = copy.deepcopy(transformer, {id(parameter): parameter for parameter in transformer.parameters()})
-        adapted.add_adapter(
-            LoraConfig(r=self.lora_rank, lora_alpha=self.lora_alpha or self.lora_rank, target_modules=found)
-        )
+        if not found:
+            raise ValueError(
+                f"{type(transformer).__name__} has none of the layers {', '.join(chosen)}: name lora_target_modules, "
+                f"ends of {', '.join(layers)}."
+            )
+        how = LoraConfig(r=self.lora_rank, lora_alpha=self.lora_alpha or self.lora_rank, target_modules=found)
+        if hasattr(adapted, "add_adapter"):
+            adapted.add_adapter(how)
+        else:
+            # Of diffusers' networks some have no methods for adapters.
+            inject_adapter_in_model(how, adapted)
+            adapted.peft_config = {"default": how}
         return adapted

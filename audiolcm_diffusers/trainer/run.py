@@ -13,9 +13,10 @@ from accelerate.utils import set_seed
 from diffusers import DiffusionPipeline
 
 from ..files import clean_leftovers, locked, replacing
+from ..teachers.families import mark_student
 from . import adversarial
 from .averages import Averages
-from .cards import adapter_usage, model_card, model_usage
+from .cards import adapter_usage, family_adapter_usage, family_usage, model_card, model_usage
 from .checkpoint_manifest import read_manifest, refuse_changed_options
 from .checkpoints import checkpoint_to_resume, load_checkpoint, refuse_another_run, save_checkpoint, set_aside
 from .data_options import load_clips_and_report
@@ -23,10 +24,10 @@ from .launch import start_accelerator
 from .log import RunLog, log_line
 from .optimizers import Schedules, adamw
 from .run_options import options_to_save
-from .saving import repository_of, save_lora_weights, save_with_card, upload
+from .saving import repository_of, save_family_lora, save_lora_weights, save_with_card, upload
 from .stopping import StopRequest
 from .tracking import Losses, ProgressBar, Speed
-from .validation import make_sounds, track_sounds
+from .validation import make_family_sounds, make_sounds, track_sounds
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class TrainingRun:
     checkpoints. Each of these is a module of its own; a run says when.
 
     A script sets `validation_pipeline`, a function that makes the pipeline to validate with on all processes, and
-    `validation_options`, that pipeline's arguments, where there is something to hear.
+    `validation_options`, that pipeline's arguments, where there is something to hear; and `validation_teacher` where
+    that pipeline is of another family than ours.
 
     Args:
         config ([`~audiolcm_diffusers.trainer.RunConfig`]):
@@ -83,7 +85,7 @@ class TrainingRun:
         # Ranks that draw the same noise would train on one batch twice.
         set_seed(config.seed, device_specific=True)
         self.step = 0
-        self.validation_pipeline, self.validation_options = None, {}
+        self.validation_pipeline, self.validation_options, self.validation_teacher = None, {}, None
         self.output_dir = Path(config.output_dir)
         self._batches = 0  # of this step, so far
         self._averages = Averages(self.accelerator)
@@ -100,7 +102,7 @@ class TrainingRun:
         self._held = ExitStack()
         if self.accelerator.is_main_process:
             # Before hours of training whose end could not be uploaded.
-            self._repository = repository_of(config, self._hub_name) if config.push_to_hub else None
+            self._repository = repository_of(config, self.hub_name) if config.push_to_hub else None
             self._held.enter_context(locked(self.output_dir, "Another run"))
             clean_leftovers(self.output_dir)
             # What a run is resumed with is written once it is known to go on.
@@ -114,10 +116,10 @@ class TrainingRun:
         with replacing(self.output_dir / "config.json") as temporary:
             temporary.write_text(json.dumps(options_to_save(self.config), indent=2) + "\n")
 
-    def load_clips(self, sampling_rate=16000):
+    def load_clips(self, sampling_rate=16000, **how):
         r"""Read the dataset, see [`~audiolcm_diffusers.trainer.load_clips_and_report`]."""
         report = self.output_dir / "bad_clips.csv" if self.accelerator.is_main_process else None
-        return load_clips_and_report(self.config, sampling_rate, report)
+        return load_clips_and_report(self.config, sampling_rate, report, **how)
 
     def optimizer(self, parameters, learning_rate=None, betas=(0.9, 0.999), weight_decay=0.01, first_step=0):
         r"""
@@ -247,10 +249,15 @@ class TrainingRun:
         pipe = self.validation_pipeline()
         if self.accelerator.is_main_process:
             prompts = self.config.validation_prompts.split(";")
-            waveforms = make_sounds(pipe, prompts, self._sounds_dir, self.config.seed, self.validation_options)
+            where = (pipe, prompts, self._sounds_dir, self.config.seed, self.validation_options)
+            if self.validation_teacher is None:
+                waveforms, rate = make_sounds(*where), pipe.sampling_rate
+            else:
+                waveforms = make_family_sounds(self.validation_teacher, *where)
+                rate = self.validation_teacher.sampling_rate
             picture = self._sounds_dir / "mels.png"
             for tracker in self.accelerator.trackers:
-                track_sounds(tracker, prompts, waveforms, pipe.sampling_rate, picture, self.step)
+                track_sounds(tracker, prompts, waveforms, rate, picture, self.step)
         self.accelerator.wait_for_everyone()
 
     def save_checkpoint(self):
@@ -264,7 +271,7 @@ class TrainingRun:
             options_to_save(self.config),
         )
 
-    def save_model(self, model, *beside):
+    def save_model(self, model, *beside, mark=None):
         r"""
         Write the `save_pretrained` folder of a model or pipeline and its card as `model` in the output folder, on the
         main process, upload it where the options say so, and end the run.
@@ -272,14 +279,18 @@ class TrainingRun:
         Args:
             model: With a `save_pretrained`.
             beside: What else is saved in the same folder, such as the model's tokenizer.
+            mark (`dict`, *optional*): Of a student without guidance embedding, see
+                [`~teachers.families.mark_student`].
         """
 
         def save(folder):
             for part in (model, *beside):
                 part.save_pretrained(folder)
+            if mark is not None:
+                mark_student(folder, mark)
 
         card_data = {"pipeline_tag": "text-to-audio"} if isinstance(model, DiffusionPipeline) else {}
-        self._end(save, model_usage(type(model), self._hub_name), card_data)
+        self.end(save, model_usage(type(model), self.hub_name), card_data)
 
     def save_adapter(self, transformer, base, usage):
         r"""
@@ -291,20 +302,60 @@ class TrainingRun:
             usage (`str`): Code for the card that follows after loading into `pipe`.
         """
         card_data = {"pipeline_tag": "text-to-audio"} | ({} if Path(base).exists() else {"base_model": base})
-        usage = adapter_usage(base, self._hub_name, usage)
-        self._end(lambda folder: save_lora_weights(transformer, folder), usage, card_data, ("lora",))
+        usage = adapter_usage(base, self.hub_name, usage)
+        self.end(lambda folder: save_lora_weights(transformer, folder), usage, card_data, ("lora",))
+
+    def save_family_model(self, pipe, call, mark=None):
+        r"""
+        Write a pipeline of any family as [`~TrainingRun.save_model`] does: diffusers loads it without this package.
+
+        Args:
+            pipe (`DiffusionPipeline`): Trained.
+            call (`str`): Code for the card that calls `pipe`.
+            mark (`dict`, *optional*): Of a student, see [`~teachers.families.mark_student`].
+        """
+
+        def save(folder):
+            pipe.save_pretrained(folder)
+            if mark is not None:
+                mark_student(folder, mark)
+
+        usage = family_usage(type(pipe), repr(self.hub_name)) + f"\n{call}"
+        self.end(save, usage, {"pipeline_tag": "text-to-audio"})
+
+    def save_family_adapter(self, teacher, denoiser, call, scheduler=None):
+        r"""
+        Write an adapter of any family, see [`~audiolcm_diffusers.trainer.saving.save_family_lora`].
+
+        Args:
+            teacher ([`~teachers.base.Teacher`]): Knows the family; its pipeline is what is adapted.
+            denoiser (`nn.Module`): With one adapter.
+            call (`str`): Code for the card that calls `pipe`.
+            scheduler (`SchedulerMixin`, *optional*): That the adapted pipeline needs.
+        """
+        base = self.config.base_dir
+        usage = family_adapter_usage(teacher, base, self.hub_name, scheduler) + f"\n{call}"
+        card_data = {"pipeline_tag": "text-to-audio"} | ({} if Path(base).exists() else {"base_model": base})
+        self.end(lambda folder: save_family_lora(teacher, denoiser, folder, scheduler), usage, card_data, ("lora",))
 
     @property
-    def _hub_name(self):
+    def hub_name(self):
+        r"""`str`: What the trained model is called on the Hub."""
         return self.config.hub_model_id or self.output_dir.resolve().name
 
-    def _end(self, save, usage, card_data, tags=()):
-        """Save what was trained with its card, on the main process, upload it, and end the run."""
+    def end(self, save, usage, card_data, tags=()):
+        r"""
+        Save what was trained with its card, on the main process, upload it, and end the run.
+
+        Args:
+            save (`Callable[[Path], None]`): Writes what was trained into a folder.
+            usage (`str`), card_data (`dict`), tags (`Sequence[str]`): See [`~audiolcm_diffusers.trainer.cards`].
+        """
         if self.accelerator.is_main_process:
             samples, prompts = None, ()
             if self._sounds_dir.is_dir():
                 samples, prompts = self._sounds_dir, self.config.validation_prompts.split(";")
-            name, losses = self._hub_name, self._log.lines()
+            name, losses = self.hub_name, self._log.lines()
             card = model_card(self.config, name, self.step, usage, card_data, tags, losses, prompts)
             save_with_card(save, card, samples, self.output_dir / "model")
             self._bar.close()

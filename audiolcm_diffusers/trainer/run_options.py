@@ -4,8 +4,10 @@
 import importlib.util
 from dataclasses import asdict, dataclass, field
 
-from ..data.latent_cache import LatentCache, fingerprints
+from ..audio.mel import HOP_LENGTH
+from ..data.latent_cache import LatentCache, digest, fingerprints, module_fingerprint
 from ..data.latents import EncodedExamples, LatentEncoder
+from ..teachers.examples import CachedFamilyExamples, FamilyExamples
 from .data_options import DataConfig, ExampleConfig
 from .options import option
 from .prompts import encoder_of_prompts, prompt_of, text_parts
@@ -15,6 +17,11 @@ TRACKERS = ("tensorboard", "wandb")
 
 # Options that no file, card or tracker is told.
 SECRETS = ("hub_token",)
+
+
+def samples_per_frame(vae):
+    r"""`int`: Samples of sound in a frame of our autoencoder's latents."""
+    return HOP_LENGTH * vae.temporal_compression_ratio
 
 
 def trackers_named(report_to):
@@ -169,5 +176,68 @@ class CaptionedRunConfig(ExampleConfig, RunConfig):
             return cache
         vae.to(run.accelerator.device)
         clips = run.load_clips(vae.config.sampling_rate)
-        drawer = self.example_drawer(clips, vae, self.seconds_per_batch, self.unconditional_share)
+        drawer = self.example_drawer(
+            clips, samples_per_frame(vae), vae.config.sampling_rate, self.seconds_per_batch, self.unconditional_share
+        )
         return EncodedExamples(drawer, LatentEncoder(vae, encoder_of_prompts(pipe)), prompt_of)
+
+    def family_examples(self, run, teacher):
+        r"""
+        Where a run's batches come from, of any family of pipelines.
+
+        Args:
+            run ([`~audiolcm_diffusers.trainer.TrainingRun`]): The run.
+            teacher ([`~teachers.base.Teacher`]): Frozen, on its device.
+
+        Returns:
+            [`~teachers.examples.FamilyExamples`] or [`~teachers.examples.CachedFamilyExamples`].
+        """
+        if self.cache_dir is not None:
+            cache = LatentCache(
+                self.cache_dir,
+                self.seconds_per_batch,
+                self.unconditional_share,
+                with_embeds=False,
+                device=run.accelerator.device,
+            )
+            cache.check(family_fingerprints(teacher), self.chosen_example_options())
+            return CachedFamilyExamples(cache, teacher)
+        check_durations(self.durations_s, teacher)
+        # What a caption may be is the family's affair; brackets and weights are ours.
+        clips = run.load_clips(teacher.sampling_rate, num_channels=teacher.num_channels, check_caption=None)
+        drawer = self.example_drawer(
+            clips,
+            teacher.samples_per_frame,
+            teacher.sampling_rate,
+            self.seconds_per_batch,
+            self.unconditional_share,
+        )
+        return FamilyExamples(drawer, teacher)
+
+
+def check_durations(durations_s, teacher):
+    r"""
+    Refuse lengths that a family's pipeline does not make.
+
+    Args:
+        durations_s (`str`): As the options have them.
+        teacher ([`~teachers.base.Teacher`]): Says how long its sounds are.
+
+    Raises:
+        ValueError: If one is longer.
+    """
+    longest = max(float(duration) for duration in durations_s.split(","))
+    if teacher.max_duration_s is not None and longest > teacher.max_duration_s:
+        raise ValueError(
+            f"Expected durations_s of at most {teacher.max_duration_s:g} s, the longest sound of "
+            f"{type(teacher.pipe).__name__}, got {durations_s!r}."
+        )
+
+
+def family_fingerprints(teacher):
+    r"""What turns sounds into a family's latents, see [`~audiolcm_diffusers.data.latent_cache.fingerprints`]."""
+    return {
+        "vae": module_fingerprint(teacher.pipe.vae),
+        "text": None,
+        "audio": digest(type(teacher.pipe).__name__, teacher.sampling_rate, teacher.num_channels),
+    }

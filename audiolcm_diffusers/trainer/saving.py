@@ -2,8 +2,10 @@
 """What a run leaves: a folder with the trained model, its card and samples, and its copy on the Hub."""
 
 import shutil
+from pathlib import Path
 
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
+from safetensors.torch import save_file
 
 from ..files import save_folder
 from ..hub import Repository
@@ -41,6 +43,34 @@ def save_lora_weights(transformer, folder):
         transformer_lora_layers=get_peft_model_state_dict(transformer),
         transformer_lora_adapter_metadata=transformer.peft_config["default"].to_dict(),
     )
+
+
+def save_family_lora(teacher, denoiser, folder, scheduler=None):
+    r"""
+    Write a network's adapter, the only one: in the format of the family's pipeline where it loads adapters, otherwise
+    for `peft.PeftModel.from_pretrained`.
+
+    Args:
+        teacher ([`~teachers.base.Teacher`]): Knows the family.
+        denoiser (`nn.Module`): With one adapter.
+        folder (`Path`): Where it goes.
+        scheduler (`SchedulerMixin`, *optional*): That the adapted pipeline needs, written to `scheduler`.
+    """
+    from peft import get_peft_model_state_dict
+
+    how, weights = denoiser.peft_config["default"], get_peft_model_state_dict(denoiser)
+    if teacher.has_lora_loader:
+        type(teacher.pipe).save_lora_weights(
+            folder, transformer_lora_layers=weights, transformer_lora_adapter_metadata=how.to_dict()
+        )
+    else:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        # As peft names them in the files that it writes.
+        weights = {f"base_model.model.{name}": value.contiguous() for name, value in weights.items()}
+        save_file(weights, Path(folder) / "adapter_model.safetensors", metadata={"format": "pt"})
+        how.save_pretrained(folder)
+    if scheduler is not None:
+        scheduler.save_pretrained(Path(folder) / "scheduler")
 
 
 def repository_of(config, name):

@@ -5,8 +5,19 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..audio.io import write_audio
+from ..audio.io import resample, write_audio
+from ..audio.mel import HOP_LENGTH, log_mel_spectrogram
 from ..audio.plots import plot_mels
+
+
+# Of the spectrograms in pictures, in Hz.
+MEL_RATE = 16000
+
+
+def clip_mel(waveform):
+    r"""The log-mel spectrogram of a waveform of any length at `MEL_RATE`."""
+    missing = max(1024, -(-len(waveform) // HOP_LENGTH) * HOP_LENGTH) - len(waveform)
+    return log_mel_spectrogram(torch.nn.functional.pad(waveform, (0, missing))[None])[0]
 
 
 @torch.no_grad()
@@ -36,6 +47,33 @@ def make_sounds(pipe, prompts, folder, seed, options):
             mel = torch.as_tensor(mel).to(pipe.vocoder.device)
             waveforms.append(pipe.mel_spectrogram_to_waveform(mel)[0].cpu())
             write_audio(folder / f"{index:02d}.wav", waveforms[-1], pipe.sampling_rate)
+    plot_mels(folder / "mels.png", mels, captions=prompts)
+    return waveforms
+
+
+@torch.no_grad()
+def make_family_sounds(teacher, pipe, prompts, folder, seed, options):
+    r"""
+    As [`make_sounds`], of a pipeline of any family. Some draw noise from torch's own generator, which is put back.
+
+    Args:
+        teacher ([`~teachers.base.Teacher`]): Knows how its pipeline is called.
+        pipe (`DiffusionPipeline`): Of its class.
+        prompts, folder, seed, options: As of [`make_sounds`].
+
+    Returns:
+        `list[torch.Tensor]`: A waveform a prompt, the mean of its channels.
+    """
+    pipe.set_progress_bar_config(disable=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    mels, waveforms = [], []
+    for index, prompt in enumerate(prompts):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed + index)
+            sound = teacher.sound(pipe, prompt, torch.Generator().manual_seed(seed + index), **options)
+        write_audio(folder / f"{index:02d}.wav", sound, teacher.sampling_rate)
+        waveforms.append(sound.mean(dim=0))
+        mels.append(clip_mel(resample(waveforms[-1], teacher.sampling_rate, MEL_RATE)))
     plot_mels(folder / "mels.png", mels, captions=prompts)
     return waveforms
 

@@ -588,7 +588,7 @@ def test_what_is_no_teacher_or_no_student_is_refused_when_options_are_read(train
     config_class = load_script("train_audiolcm_distill").DistillationConfig
     teacher, student = str(trained / "teacher/model"), str(trained / "student/model")
     common = {"data_dir": "data", "output_dir": str(tmp_path / "run")}
-    with pytest.raises(ValueError, match="student/model' holds a student; a teacher has no guidance embedding"):
+    with pytest.raises(ValueError, match="student/model' holds a student, its network has a guidance embedding"):
         config_class(teacher_dir=student, **common)
     with pytest.raises(ValueError, match="guidance_embedding_dim=256, got None"):
         config_class(teacher_dir=teacher, student_dir=teacher, **common)

@@ -130,7 +130,7 @@ def test_with_a_generator_a_sample_no_draw_depends_on_the_others():
         draw_step(latents, 50, 4.0, 12.0, generators(1))
 
 
-@pytest.mark.parametrize(("w_min", "w_max"), [(9.0, 4.0), (4.0, 4.0), (-1.0, 4.0)])
+@pytest.mark.parametrize(("w_min", "w_max"), [(9.0, 4.0), (-1.0, 4.0)])
 def test_an_impossible_range_of_guidance_is_refused(w_min, w_max):
     with pytest.raises(ValueError, match=f"got w_min={w_min}, w_max={w_max}"):
         draw_step(torch.zeros(1, 1, 1), 50, w_min, w_max, torch.Generator())

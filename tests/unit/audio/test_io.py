@@ -145,7 +145,7 @@ def test_unknown_suffix_is_refused(tmp_path, name):
     ("waveform", "told"),
     [
         (torch.zeros(0), r"\(0,\)"),
-        (torch.zeros(1, 10), r"\(1, 10\)"),
+        (torch.zeros(1, 2, 10), r"\(1, 2, 10\)"),
         (torch.tensor([0.0, torch.nan]), "NaN"),
         (torch.tensor([0.0, torch.inf]), "infinite"),
     ],

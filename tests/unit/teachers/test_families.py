@@ -7,32 +7,22 @@ walks over the same timesteps with the family's network.
 import copy
 
 import pytest
+import tiny_families
 import torch
-from diffusers import (
-    AceStepPipeline,
-    AceStepTransformer1DModel,
-    AutoencoderOobleck,
-    AutoencoderSAME,
-    DDIMScheduler,
-    FlowMatchEulerDiscreteScheduler,
-    LongCatAudioDiTPipeline,
-    LongCatAudioDiTTransformer,
-    LongCatAudioDiTVae,
-    StableAudio3DiTModel,
-    StableAudio3Pipeline,
-    StableAudioDiTModel,
-    StableAudioPipeline,
-    StableAudioProjectionModel,
-)
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.pipelines.ace_step.modeling_ace_step import AceStepConditionEncoder
-from diffusers.pipelines.stable_audio_3.modeling_stable_audio_3 import StableAudio3DurationEmbedder
+from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler
 from diffusers.pipelines.stable_audio_3.pipeline_stable_audio_3 import logsnr_sigma_schedule
-from diffusers.schedulers.scheduling_utils import SchedulerMixin, SchedulerOutput
-from transformers import UMT5Config, UMT5EncoderModel
 
-from audiolcm_diffusers.distillation import SolverSchedule, distillation_loss, draw_step, guided_solver
+from audiolcm_diffusers.distillation import (
+    SolverSchedule,
+    consistency_prediction,
+    distillation_loss,
+    draw_step,
+    guided_solver,
+)
+from audiolcm_diffusers.paths import add_noise
 from audiolcm_diffusers.teachers.ace_step import AceStepTeacher
+from audiolcm_diffusers.teachers.audiolcm import AudioLCMTeacher
+from audiolcm_diffusers.teachers.audioldm2 import AudioLDM2Teacher
 from audiolcm_diffusers.teachers.base import NUM_STRAIGHT_TIMESTEPS, Conditions
 from audiolcm_diffusers.teachers.families import teacher_of
 from audiolcm_diffusers.teachers.longcat_audio_dit import LongCatAudioDiTTeacher
@@ -40,215 +30,32 @@ from audiolcm_diffusers.teachers.stable_audio import NUM_TIMESTEPS, StableAudioT
 from audiolcm_diffusers.teachers.stable_audio_3 import StableAudio3Teacher
 
 
-TEXT_WIDTH = 12
 TOLERANCE = 1e-4
-
-
-def seeded(build):
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        module = build().eval()
-        for parameter in module.parameters():
-            if not parameter.detach().any():
-                torch.nn.init.normal_(parameter, std=0.1)
-    return module
-
-
-def umt5(tokenizer):
-    config = UMT5Config(
-        vocab_size=len(tokenizer), d_model=TEXT_WIDTH, d_kv=4, d_ff=16, num_layers=1, num_heads=2, dropout_rate=0.0
-    )
-    return UMT5EncoderModel(config)
-
-
-def oobleck():
-    return seeded(
-        lambda: AutoencoderOobleck(
-            encoder_hidden_size=16,
-            downsampling_ratios=[2, 4],
-            channel_multiples=[1, 2],
-            decoder_channels=8,
-            decoder_input_channels=8,
-            audio_channels=2,
-            sampling_rate=800,
-        )
-    )
-
-
-@pytest.fixture
-def stable_audio_3(make_tokenizer):
-    tokenizer = make_tokenizer()
-    width = {"cond_token_dim": TEXT_WIDTH, "global_cond_dim": TEXT_WIDTH}
-    transformer = seeded(
-        lambda: StableAudio3DiTModel(
-            io_channels=8,
-            embed_dim=16,
-            depth=2,
-            num_heads=2,
-            local_add_cond_dim=9,
-            timestep_features_dim=8,
-            num_memory_tokens=2,
-            **width,
-        )
-    )
-    vae = seeded(
-        lambda: AutoencoderSAME(
-            audio_channels=2,
-            patch_size=4,
-            encoder_channels=8,
-            encoder_c_mults=[2],
-            encoder_strides=[2],
-            encoder_transformer_depths=[1],
-            latent_dim=8,
-            dim_heads=4,
-            ff_mult=1,
-            sampling_rate=16000,
-        )
-    )
-    pipe = StableAudio3Pipeline(
-        vae=vae,
-        text_encoder=seeded(lambda: umt5(tokenizer)),  # in the place of T5Gemma
-        tokenizer=tokenizer,
-        duration_embedder=seeded(lambda: StableAudio3DurationEmbedder(output_dim=TEXT_WIDTH, fourier_dim=8)),
-        transformer=transformer,
-        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0),
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-@pytest.fixture
-def longcat(make_tokenizer):
-    tokenizer = make_tokenizer()
-    transformer = seeded(
-        lambda: LongCatAudioDiTTransformer(
-            dit_dim=16, dit_depth=2, dit_heads=2, dit_text_dim=TEXT_WIDTH, latent_dim=8, ff_mult=2.0
-        )
-    )
-    vae = seeded(
-        lambda: LongCatAudioDiTVae(
-            channels=16,
-            c_mults=[1, 2],
-            strides=[2, 4],
-            latent_dim=8,
-            encoder_latent_dim=16,
-            downsampling_ratio=8,
-            sample_rate=8000,
-        )
-    )
-    pipe = LongCatAudioDiTPipeline(
-        vae=vae, text_encoder=seeded(lambda: umt5(tokenizer)), tokenizer=tokenizer, transformer=transformer
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 @pytest.fixture
 def ace_step(make_tokenizer):
-    tokenizer = make_tokenizer()
-    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8, "intermediate_size": 16}
-    transformer = seeded(
-        lambda: AceStepTransformer1DModel(
-            hidden_size=16,
-            num_hidden_layers=2,
-            in_channels=24,
-            audio_acoustic_hidden_dim=8,
-            encoder_hidden_size=16,
-            sliding_window=8,
-            **heads,
-        )
-    )
-    condition_encoder = seeded(
-        lambda: AceStepConditionEncoder(
-            hidden_size=16,
-            text_hidden_dim=TEXT_WIDTH,
-            timbre_hidden_dim=8,
-            num_lyric_encoder_hidden_layers=1,
-            num_timbre_encoder_hidden_layers=1,
-            sliding_window=8,
-            **heads,
-        )
-    )
-    pipe = AceStepPipeline(
-        vae=oobleck(),
-        text_encoder=seeded(lambda: umt5(tokenizer)),
-        tokenizer=tokenizer,
-        transformer=transformer,
-        condition_encoder=condition_encoder,
-        scheduler=FlowMatchEulerDiscreteScheduler(num_train_timesteps=1, shift=1.0),
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return tiny_families.ace_step(make_tokenizer())
 
 
-class EulerOfSigmas(SchedulerMixin, ConfigMixin):
-    """
-    Stable Audio's parametrisation (EDM with a data deviation of 1, told 2 / pi * atan(sigma)) by Euler's method,
-    `x' = x + (sigma' - sigma) (x - x_0) / sigma`: diffusers' own scheduler for it draws noise in every step.
-    """
+@pytest.fixture
+def audioldm2():
+    return tiny_families.audioldm2()
 
-    order = 1
 
-    @register_to_config
-    def __init__(self, num_train_timesteps=1000):
-        self.timesteps = self.sigmas = None
-        self.index = 0
-
-    def set_timesteps(self, num_inference_steps, device=None):
-        # Down from the noisiest timestep that our path has, in even steps of its own.
-        indices = torch.linspace(NUM_TIMESTEPS - 1, 0, num_inference_steps + 1).round()[:-1]
-        self.timesteps = indices / NUM_TIMESTEPS
-        self.sigmas = torch.cat([(self.timesteps * torch.pi / 2).tan(), torch.zeros(1)])
-        self.index = 0
-
-    @property
-    def init_noise_sigma(self):
-        return float((self.sigmas[0] ** 2 + 1) ** 0.5)
-
-    def scale_model_input(self, sample, timestep):
-        return sample / (self.sigmas[self.index] ** 2 + 1) ** 0.5
-
-    def step(self, model_output, timestep, sample):
-        sigma, following = self.sigmas[self.index], self.sigmas[self.index + 1]
-        scale = (sigma**2 + 1) ** 0.5
-        clean = sample / scale**2 - sigma / scale * model_output
-        self.index += 1
-        return SchedulerOutput(sample + (following - sigma) * (sample - clean) / sigma)
+@pytest.fixture
+def longcat(make_tokenizer):
+    return tiny_families.longcat(make_tokenizer())
 
 
 @pytest.fixture
 def stable_audio(make_tokenizer):
-    tokenizer = make_tokenizer()
-    transformer = seeded(
-        lambda: StableAudioDiTModel(
-            sample_size=10,
-            in_channels=8,
-            out_channels=8,
-            num_layers=2,
-            attention_head_dim=8,
-            num_attention_heads=2,
-            num_key_value_attention_heads=2,
-            cross_attention_dim=TEXT_WIDTH,
-            cross_attention_input_dim=TEXT_WIDTH,
-            global_states_input_dim=2 * TEXT_WIDTH,
-            time_proj_dim=8,
-        )
-    )
-    projection = seeded(
-        lambda: StableAudioProjectionModel(
-            text_encoder_dim=TEXT_WIDTH, conditioning_dim=TEXT_WIDTH, min_value=0, max_value=32
-        )
-    )
-    pipe = StableAudioPipeline(
-        vae=oobleck(),
-        text_encoder=seeded(lambda: umt5(tokenizer)),
-        projection_model=projection,
-        tokenizer=tokenizer,
-        transformer=transformer,
-        scheduler=EulerOfSigmas(),
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
+    return tiny_families.stable_audio(make_tokenizer())
+
+
+@pytest.fixture
+def stable_audio_3(make_tokenizer):
+    return tiny_families.stable_audio_3(make_tokenizer())
 
 
 def walked(teacher, latents, prompts, duration_s, timesteps, w):
@@ -351,7 +158,63 @@ def test_stable_audio(stable_audio):
     assert teacher.encode_audio(torch.randn(2, 2, 80), torch.Generator().manual_seed(0)).shape == noise.shape
 
 
+@torch.no_grad()
+def test_audioldm2(audioldm2):
+    teacher = AudioLDM2Teacher(audioldm2)
+    prompts, num_steps = ["rain", "a dog barking"], 5
+    noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    call = {"audio_length_in_s": 16 * 64 / 8000, "num_inference_steps": num_steps, "output_type": "latent"}
+    theirs = audioldm2(prompts, guidance_scale=3.5, latents=noise.clone(), **call).audios
+    # "leading" timesteps, and the last step to the first of the schedule, which is not quite clean.
+    skip = 1000 // num_steps
+    timesteps = [*(skip * step + 1 for step in reversed(range(num_steps))), 0]
+    ours = walked(teacher, noise, prompts, 0.128, timesteps, w=2.5)
+    assert_same(ours, theirs)
+    others = audioldm2(["wind", "wind"], guidance_scale=3.5, latents=noise.clone(), **call).audios
+    assert (others - theirs).abs().max() > 10 * TOLERANCE * theirs.abs().max()
+
+    assert (teacher.sampling_rate, teacher.num_channels, teacher.samples_per_frame) == (8000, 1, 128)
+    assert teacher.encode_audio(torch.randn(2, 1, 1024), torch.Generator().manual_seed(0)).shape == noise.shape
+
+
+def test_mels_of_audioldm2(audioldm2):
+    # A tone lies in the band of its frequency, however loud it is.
+    teacher = AudioLDM2Teacher(audioldm2)
+    time = torch.arange(8000) / 8000
+    quiet, loud = (gain * torch.sin(2 * torch.pi * 1000 * time)[None] for gain in (0.01, 0.9))
+    mel = teacher.log_mel(quiet)
+    assert mel.shape == (1, 8000 // 64, 16)
+    assert torch.allclose(mel.exp(), teacher.log_mel(loud).exp(), atol=1e-3)
+    band = int(mel[0, 60].argmax())
+    edges = hertz_of_mels(torch.linspace(0, float(mels_of_hertz(torch.tensor(4000.0))), 18))
+    assert edges[band] < 1000 < edges[band + 2]
+
+
+def mels_of_hertz(hertz):
+    """Slaney's scale: linear below 1 kHz, 15 mels there, then 27 for each factor of 6.4."""
+    return torch.where(hertz < 1000, hertz * 3 / 200, 15 + 27 * torch.log(hertz / 1000) / torch.log(torch.tensor(6.4)))
+
+
+def hertz_of_mels(mels):
+    return torch.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
+
+
+@torch.no_grad()
+def test_ace_step_is_guided_as_its_pipeline_is_in_a_first_step(ace_step):
+    # Later steps of the pipeline remember the differences before.
+    teacher = AceStepTeacher(ace_step)
+    prompts, duration_s = ["rain", "wind"], 0.1
+    noise = torch.randn(2, 10, 8, generator=torch.Generator().manual_seed(0))
+    call = {"audio_duration": duration_s, "num_inference_steps": 1, "latents": noise, "output_type": "latent"}
+    theirs = ace_step(prompts, lyrics=["", ""], guidance_scale=7.0, **call).audios
+    ours = walked(teacher, noise, prompts, duration_s, [float(NUM_STRAIGHT_TIMESTEPS), 0.0], w=6.0)
+    assert_same(ours, theirs)
+    plain = ace_step(prompts, lyrics=["", ""], guidance_scale=1.0, **call).audios
+    assert (plain - theirs).abs().max() > 10 * TOLERANCE * theirs.abs().max()
+
+
 FAMILIES = {
+    "audioldm2": (AudioLDM2Teacher, (2, 4, 8, 8)),
     "ace_step": (AceStepTeacher, (2, 10, 8)),
     "longcat": (LongCatAudioDiTTeacher, (2, 10, 8)),
     "stable_audio": (StableAudioTeacher, (2, 8, 10)),
@@ -378,6 +241,57 @@ def test_a_step_of_distillation(request, family):
     assert all(parameter.grad is None for parameter in teacher.denoiser.parameters())
 
 
+# A call of each family's pipeline, and the second of two timesteps that it visits on our path.
+SAMPLING = {
+    "audioldm2": ({"audio_length_in_s": 16 * 64 / 8000}, 499),
+    "ace_step": ({"audio_duration": 0.1, "lyrics": [""]}, 0.75 * NUM_STRAIGHT_TIMESTEPS),
+    "longcat": ({}, 0.5 * NUM_STRAIGHT_TIMESTEPS),
+    "stable_audio": ({"audio_end_in_s": 0.1}, 499),
+    "stable_audio_3": (
+        {"duration": 0.02},
+        float(torch.tensor(logsnr_sigma_schedule(2, -6.2, 2.0)[1])) * NUM_STRAIGHT_TIMESTEPS,
+    ),
+}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("num_steps", [1, 2])
+@pytest.mark.parametrize("family", SAMPLING)
+def test_a_students_pipeline_samples_its_consistency_function(request, family, num_steps):
+    teacher_class, shape = FAMILIES[family]
+    teacher = teacher_class(request.getfixturevalue(family))
+    schedule = SolverSchedule.on_path(teacher.path, 10, teacher.prediction_type)
+    call, second = SAMPLING[family]
+    noise = torch.randn((1, *shape[1:]), generator=torch.Generator().manual_seed(0))
+    if family == "stable_audio_3":
+        noise = noise[..., : -(-320 // teacher.samples_per_frame)]
+    conditions, _ = teacher.encode_prompts(["rain"], next((v for v in call.values() if isinstance(v, float)), 1.0))
+
+    def student(sample, timestep):
+        timesteps = torch.tensor([timestep], dtype=teacher.path.timesteps.dtype)
+        return consistency_prediction(teacher.network(), sample, timesteps, conditions, None, schedule)
+
+    last = teacher.path.timesteps[-1].item()
+    expected = student(noise, last)
+    if num_steps == 2:
+        timesteps = torch.tensor([second], dtype=teacher.path.timesteps.dtype)
+        if family == "longcat":  # without fresh noise
+            alpha, sigma = teacher.path.at(timesteps)
+            between = alpha * expected + sigma * noise
+        else:
+            fresh = torch.randn(noise.shape, generator=torch.Generator().manual_seed(3))
+            between = add_noise(expected, fresh, *teacher.path.at(timesteps))
+        expected = student(between, second)
+
+    pipe = teacher.student_pipeline(copy.deepcopy(teacher.denoiser), 10)
+    pipe.set_progress_bar_config(disable=True)
+    torch.manual_seed(3)  # ACE-Step's pipeline draws from torch's own generator
+    options = {"guidance_scale": 1.0, "num_inference_steps": num_steps, "output_type": "latent", **call}
+    generator = torch.Generator().manual_seed(3)
+    actual = pipe(["rain"], latents=noise.clone(), generator=generator, **options).audios
+    assert_same(expected, actual)
+
+
 def solver_points(path, number):
     """Where steps of a solver start and arrive: every tenth of a path's timesteps."""
     timesteps = path.timesteps[len(path) // number - 1 :: len(path) // number][:number]
@@ -388,8 +302,9 @@ def test_what_is_no_teacher(longcat, make_pipeline):
     with pytest.raises(ValueError, match="a pipeline of StableAudio3Pipeline, got LongCatAudioDiTPipeline"):
         StableAudio3Teacher(longcat)
     assert type(teacher_of(longcat)) is LongCatAudioDiTTeacher
-    with pytest.raises(ValueError, match="one of AceStepPipeline, .*StableAudioPipeline, got AudioLCMPipeline"):
-        teacher_of(make_pipeline())
+    assert type(teacher_of(make_pipeline())) is AudioLCMTeacher
+    with pytest.raises(ValueError, match="one of AceStepPipeline, .*StableAudioPipeline, got DDPMPipeline"):
+        teacher_of(DDPMPipeline(unet=None, scheduler=DDPMScheduler()))
 
 
 def test_conditions():

@@ -63,8 +63,8 @@ def test_examples_are_told_by_what_was_chosen_and_wordings_by_what_they_say(tmp_
 def test_a_batch_is_one_example_of_the_longest_length_unless_it_is_said(make_vae):
     options = ExampleConfig(durations_s="1.024,0.256", duration_shares="0.5,0.5")
     # In 1.024 s there is room for one example of the first length or four of the second.
-    assert options.example_drawer([], make_vae()).batch_sizes == [1, 4]
-    assert options.example_drawer([], make_vae(), seconds_per_batch=2.048).batch_sizes == [2, 8]
+    assert options.example_drawer([], 512, 16000).batch_sizes == [1, 4]
+    assert options.example_drawer([], 512, 16000, seconds_per_batch=2.048).batch_sizes == [2, 8]
 
 
 @pytest.mark.parametrize(("most", "stops"), [(0.5, False), (0.4, True)])
