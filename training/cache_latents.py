@@ -23,8 +23,10 @@ from accelerate.utils import parse_flag_from_env
 from diffusers import DiffusionPipeline
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D
+from audiolcm_diffusers.data.captioned_audio import TooMuchForMemory
 from audiolcm_diffusers.data.latent_cache import DTYPES, CacheWriter, fingerprints
 from audiolcm_diffusers.data.latents import LatentEncoder
+from audiolcm_diffusers.data.spooled_clips import SpooledClips, remove_spool
 from audiolcm_diffusers.files import clean_leftovers, locked
 from audiolcm_diffusers.teachers.examples import FamilyEncoder
 from audiolcm_diffusers.teachers.families import load_family
@@ -38,6 +40,7 @@ from audiolcm_diffusers.trainer import (
     prompt_of,
     text_parts,
 )
+from audiolcm_diffusers.trainer.data_options import spool_and_report
 from audiolcm_diffusers.trainer.run_options import check_durations, family_fingerprints, samples_per_frame
 
 
@@ -78,7 +81,11 @@ def main(config):
     with locked(folder, "Another cache") if state.is_main_process else nullcontext():
         if state.is_main_process:
             clean_leftovers(folder)
-        write(config, state, folder)
+        try:
+            write(config, state, folder)
+        finally:
+            if state.is_main_process:
+                remove_spool(folder)
 
 
 def is_of_another_family(pipeline_dir):
@@ -89,16 +96,28 @@ def is_of_another_family(pipeline_dir):
     )
 
 
+def clips_at(config, state, folder, rate, **how):
+    """All clips, in memory, or where they take too much of it decoded to disk, by one process for all."""
+    report = folder / "bad_clips.csv" if state.is_main_process else None
+    try:
+        return load_clips_and_report(config, rate, report, max_bytes=1e6 * config.clip_memory_mb, **how)
+    except TooMuchForMemory:
+        if state.is_main_process:
+            print(f"The data take more than {config.clip_memory_mb:g} MB of memory: decoded to {folder}", flush=True)
+            spool_and_report(config, rate, report, folder, **how)
+    state.wait_for_everyone()
+    return SpooledClips(folder)
+
+
 def write(config, state, folder):
     """Write the shards that are missing."""
-    report = folder / "bad_clips.csv" if state.is_main_process else None
     if is_of_another_family(config.pipeline_dir):
         teacher = load_family(config.pipeline_dir)
         teacher.pipe.to(state.device)
         check_durations(config.durations_s, teacher)
         state.wait_for_everyone()
         rate = teacher.sampling_rate
-        clips = load_clips_and_report(config, rate, report, num_channels=teacher.num_channels, check_caption=None)
+        clips = clips_at(config, state, folder, rate, num_channels=teacher.num_channels, check_caption=None)
         drawer = config.example_drawer(clips, teacher.samples_per_frame, rate)
         encoding = (FamilyEncoder(teacher), lambda example: example.caption, family_fingerprints(teacher))
     else:
@@ -110,7 +129,7 @@ def write(config, state, folder):
             ).to(state.device)
             vae = pipe.vae
         state.wait_for_everyone()
-        clips = load_clips_and_report(config, vae.config.sampling_rate, report)
+        clips = clips_at(config, state, folder, vae.config.sampling_rate)
         drawer = config.example_drawer(clips, samples_per_frame(vae), vae.config.sampling_rate)
         encoding = (LatentEncoder(vae, encoder_of_prompts(pipe)), prompt_of, fingerprints(vae, text_parts(pipe)))
     writer = CacheWriter(

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from diffusers.utils.torch_utils import randn_tensor
 
 from audiolcm_diffusers import AutoencoderKLMel1D
-from audiolcm_diffusers.audio.mel import multi_resolution_l1
+from audiolcm_diffusers.audio.mel import HOP_LENGTH, multi_resolution_l1
 from audiolcm_diffusers.data.captioned_audio import (
     SILENCE,
     clip_mels,
@@ -22,12 +22,14 @@ from audiolcm_diffusers.data.captioned_audio import (
     draw_gains_db,
     gain_mel,
 )
+from audiolcm_diffusers.data.clip_parts import Derived
 from audiolcm_diffusers.models.autoencoder_kl_mel_1d import MelAttentionBlock1D, MelResnetBlock1D
 from audiolcm_diffusers.models.discriminators import Discriminators, PatchDiscriminator2D
 from audiolcm_diffusers.trainer import CropRunConfig, TrainingRun, option, parse_config
 
 
 NUM_MEL_BINS = 80
+SAMPLING_RATE = 16000
 # Of the autoencoder's normalisations; each group holds two constants beside pairs of values.
 NUM_GROUPS = 32
 
@@ -271,7 +273,9 @@ def latent_scale(vae, mels, config):
 def main(config):
     run = TrainingRun(config, with_discriminators=True)
     accelerator = run.accelerator
-    mels = clip_mels(run.load_clips())
+    # Mels take more memory than the clips that they are of.
+    data = Derived(run.clips(config.batch_size, config.crop_frames * HOP_LENGTH / SAMPLING_RATE), clip_mels)
+    mels = data.now()
 
     if config.autoencoder_dir is not None:
         vae = AutoencoderKLMel1D.from_pretrained(config.autoencoder_dir)
@@ -312,7 +316,7 @@ def main(config):
     )
     while run.step < config.max_train_steps:
         generators = run.example_generators(config.batch_size)
-        mel = draw_batch(mels, config, generators).to(accelerator.device)
+        mel = draw_batch(data.now(), config, generators).to(accelerator.device)
         noise = randn_tensor(latent_shape, generators, dtype=torch.float32).to(accelerator.device)
         with accelerator.accumulate(network, discriminators):
             decoded, kl = network(mel, noise)

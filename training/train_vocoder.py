@@ -23,6 +23,7 @@ from audiolcm_diffusers.data.captioned_audio import (
     draw_gains_db,
     unit,
 )
+from audiolcm_diffusers.data.clip_parts import Derived
 from audiolcm_diffusers.models.discriminators import (
     FEATURE_MATCHING,
     WAVEFORM_DISCRIMINATORS,
@@ -32,6 +33,7 @@ from audiolcm_diffusers.models.discriminators import (
 from audiolcm_diffusers.trainer import CropRunConfig, TrainingRun, load_vocoder, option, parse_config
 
 
+SAMPLING_RATE = 16000
 RESOLUTIONS = ((2048, 512), (1024, 256), (512, 128), (256, 64), (64, 16))
 
 VOCODERS = {"bigvgan": BigVGANVocoder, "vocos": VocosVocoder}
@@ -171,8 +173,9 @@ def spectral_distance(generated, real):
 def main(config):
     run = TrainingRun(config, with_discriminators=True)
     accelerator = run.accelerator
-    clips = run.load_clips()
-    waveforms = [clip.waveform for clip in clips]
+    longest_s = (config.crop_frames + 2 * config.context_frames) * HOP_LENGTH / SAMPLING_RATE
+    data = Derived(run.clips(config.batch_size, longest_s), lambda clips: [clip.waveform for clip in clips])
+    clips = data.clips.now()
     vae = None
     if config.vae_dir is not None:
         vae = AutoencoderKLMel1D.from_pretrained(config.vae_dir).requires_grad_(False).to(accelerator.device)
@@ -197,7 +200,7 @@ def main(config):
     context = config.context_frames
     while run.step < config.max_train_steps:
         generators = run.example_generators(config.batch_size)
-        batch, reconstructed = draw_batch(waveforms, config, generators, hop_length)
+        batch, reconstructed = draw_batch(data.now(), config, generators, hop_length)
         batch = batch.to(accelerator.device)
         with torch.no_grad():
             mel = log_mel_spectrogram(batch)

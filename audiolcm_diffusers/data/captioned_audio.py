@@ -112,6 +112,7 @@ def load_clips(
     outside_paths=False,
     check_caption=None,
     num_channels=None,
+    max_bytes=None,
 ):
     r"""
     Read a dataset into memory, leaving out what cannot be used.
@@ -130,6 +131,7 @@ def load_clips(
         excluded_licences (`Sequence[str]`, defaults to `()`), outside_paths (`bool`, defaults to `False`):
             See [`~audiolcm_diffusers.data.metadata.read_metadata`]; not for datasets of the Hub.
         check_caption (`Callable[[str], Any]`, *optional*), num_channels (`int`, *optional*): See [`read_clip`].
+        max_bytes (`float`, *optional*): Memory that the clips may take.
 
     Returns:
         `list[Clip]`: The usable clips in the order of the metadata or dataset.
@@ -138,30 +140,62 @@ def load_clips(
         ValueError:
             If the metadata cannot be read or names no clip, or if more than `max_bad_fraction` of its clips are bad;
             the message then lists them. Also if the resampler is unknown or not installed.
+        TooMuchForMemory: If the clips take more than `max_bytes`.
     """
     check_resampler(resampler)
     rows = data.rows() if hasattr(data, "rows") else read_metadata(data, excluded_licences, outside_paths)
-    clips, bad = [], []
+    clips, bad, num_bytes = [], [], 0
     for name, caption, audio in rows:
         try:
             clips.append(read_clip(name, caption, audio, sampling_rate, resampler, check_caption, num_channels))
+            num_bytes += clips[-1].waveform.nbytes
         except ValueError as error:
             bad.append(BadClip(name, str(error)))
+        if max_bytes is not None and num_bytes > max_bytes:
+            raise TooMuchForMemory(clips)
         # A long stream need not end to be known as too bad for the clips that are wanted.
         if max_clips is not None and (len(clips) == max_clips or len(bad) > max_bad_fraction * (max_clips + len(bad))):
             break
     if bad_clips is not None:
         bad_clips.extend(bad)
-    num_rows = len(clips) + len(bad)
-    if len(bad) > max_bad_fraction * num_rows:
-        listed = "\n".join(clip.reason for clip in bad)
-        raise ValueError(
-            f"{len(bad)} of {num_rows} clips of {str(data)!r} cannot be used, more than the share of "
-            f"{max_bad_fraction} that is allowed:\n{listed}"
-        )
+    check_bad_share(bad, len(clips) + len(bad), max_bad_fraction, str(data))
     if not clips:
         raise ValueError(f"{str(data)!r} names no clip.")
     return clips
+
+
+class TooMuchForMemory(Exception):
+    r"""
+    Data take more memory than they may.
+
+    Args:
+        clips (`list[Clip]`): Those that were read until then.
+    """
+
+    def __init__(self, clips):
+        super().__init__(f"{len(clips)} clips take more memory than they may.")
+        self.clips = clips
+
+
+def check_bad_share(bad, num_rows, max_bad_fraction, name):
+    r"""
+    Refuse data of which too much cannot be used.
+
+    Args:
+        bad (`list[BadClip]`): What is left out.
+        num_rows (`int`): Rows that were read.
+        max_bad_fraction (`float`): Share of them that may be left out.
+        name (`str`): What the error calls the data.
+
+    Raises:
+        ValueError: If it is more; the message lists what and why.
+    """
+    if len(bad) > max_bad_fraction * num_rows:
+        listed = "\n".join(clip.reason for clip in bad)
+        raise ValueError(
+            f"{len(bad)} of {num_rows} clips of {name!r} cannot be used, more than the share of "
+            f"{max_bad_fraction} that is allowed:\n{listed}"
+        )
 
 
 def clip_mels(clips):

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from .captioned_audio import crop_or_pad, random_offset, unit
+from .clip_parts import Derived, HeldClips
 from .metadata import read_text
 
 
@@ -232,7 +233,8 @@ class ExampleDrawer:
     Draws batches of training examples of one length each; `batch_sizes` has the size that goes with each length.
 
     Args:
-        clips (`list[Clip]`): The data, at 16 kHz.
+        clips (`list[Clip]`, [`~audiolcm_diffusers.data.clip_parts.HeldClips`] or
+            [`~audiolcm_diffusers.data.clip_parts.ClipParts`]): The data, at `sampling_rate`.
         wordings ([`Wordings`]): Ways to write captions.
         durations_s (`Sequence[float]`): Lengths in seconds; each batch draws one.
         duration_shares (`Sequence[float]`): How often each length is drawn.
@@ -260,14 +262,28 @@ class ExampleDrawer:
             raise ValueError(f"Expected as many durations as shares, got {durations_s} and {duration_shares}.")
         if not all(0 < duration <= seconds_per_batch for duration in durations_s):
             raise ValueError(f"Expected durations in (0, {seconds_per_batch}] seconds, a batch, got {durations_s}.")
-        self.clips, self.wordings, self.example_options = clips, wordings, example_options
+        self.data = clips if hasattr(clips, "now") else HeldClips(clips)
+        self.wordings, self.example_options = wordings, example_options
         self.sampling_rate = sampling_rate
-        self.weights = torch.tensor([float(wordings.weights.get(clip.caption, 1.0)) for clip in clips])
+        self._weights = Derived(self.data, self._weights_of)
         self.shares = torch.tensor([float(share) for share in duration_shares])
         self.batch_sizes = [max(1, round(seconds_per_batch / duration)) for duration in durations_s]
         self.num_samples = [
             max(1, round(duration * sampling_rate / samples_multiple)) * samples_multiple for duration in durations_s
         ]
+
+    def _weights_of(self, clips):
+        return torch.tensor([float(self.wordings.weights.get(clip.caption, 1.0)) for clip in clips])
+
+    @property
+    def clips(self):
+        r"""`list[Clip]`: What is drawn from now, of large data a part."""
+        return self.data.now()
+
+    @property
+    def weights(self):
+        r"""`torch.Tensor` of shape `(num_clips,)`: How often each of `clips` is drawn."""
+        return self._weights.now()
 
     @property
     def longest_s(self):
@@ -295,10 +311,11 @@ class ExampleDrawer:
             `tuple[torch.Tensor, list[Example]]`: The waveforms, shape `(batch_size, samples)`, or with channels
             `(batch_size, num_channels, samples)`, and the examples.
         """
+        clips, weights = self.clips, self.weights
         examples = [
             draw_example(
-                self.clips,
-                self.weights,
+                clips,
+                weights,
                 self.num_samples[length],
                 self.wordings,
                 generator,

@@ -65,12 +65,28 @@ class HubDataset:
             ValueError: If there is no such split or configuration, or a column is missing or holds something else.
             ImportError: If the dataset is in a form that `datasets` converts with torchcodec only.
         """
-        for number, row in enumerate(stored_columns(self.load(), self.audio_column, self.caption_column)):
-            path, content = self._audio_of(row[self.audio_column])
-            name = f"row {number}" if path is None else f"row {number}, {path}"
-            if content is None and path is not None:
-                content = self._file_of(path)
-            yield name, row[self.caption_column], content
+        for number, row in enumerate(self.stored()):
+            yield self.row_of(number, row)
+
+    def stored(self):
+        r"""The columns with sound, as it is stored, and captions, see [`stored_columns`]."""
+        return stored_columns(self.load(), self.audio_column, self.caption_column)
+
+    def row_of(self, number, row):
+        r"""A row of [`~HubDataset.stored`] as [`~HubDataset.rows`] yields it."""
+        path, content = self._audio_of(row[self.audio_column])
+        name = f"row {number}" if path is None else f"row {number}, {path}"
+        if content is None and path is not None:
+            content = self._file_of(path)
+        return name, row[self.caption_column], content
+
+    def table(self):
+        r"""[`HubTable`]: The rows, any of which can be asked for; not of a stream."""
+        return HubTable(self)
+
+    def row_stream(self, share, max_rows=None):
+        r"""[`RowStream`]: The rows of a process's share, one after the other and over again."""
+        return RowStream(self, share, max_rows)
 
     def _file_of(self, path):
         """Content of a file on the net or in an archive, path of one on this machine."""
@@ -118,6 +134,88 @@ class HubDataset:
             f"Expected column {self.audio_column!r} of {self.name!r} to hold audio files, their content or their "
             f"paths, got {type(value).__name__}."
         )
+
+
+class HubTable:
+    r"""
+    A dataset's rows, read from disk when they are asked for.
+
+    Args:
+        data ([`HubDataset`]): Not a stream.
+    """
+
+    def __init__(self, data):
+        self.data, self.name = data, str(data)
+        self._stored = data.stored()
+
+    def __str__(self):
+        return self.name
+
+    def __len__(self):
+        return len(self._stored)
+
+    def __getitem__(self, index):
+        r"""The row of a number, see [`~HubDataset.rows`]."""
+        return self.data.row_of(index, self._stored[index])
+
+    def rows(self):
+        r"""Yield all rows."""
+        for index in range(len(self)):
+            yield self[index]
+
+
+class RowStream:
+    r"""
+    A stream's rows, over again when they end.
+
+    Args:
+        data ([`HubDataset`]): A stream.
+        share ([`~audiolcm_diffusers.data.clip_parts.Share`]):
+            Files of the stream that are this process's; where there are too few, rows.
+        max_rows (`int`, *optional*): Rows of all processes after which it begins anew.
+    """
+
+    def __init__(self, data, share, max_rows=None):
+        from datasets.distributed import split_dataset_by_node
+
+        self.data = data
+        self._stored = data.stored()
+        if share.num_shares > 1:
+            self._stored = split_dataset_by_node(self._stored, rank=share.rank, world_size=share.num_shares)
+        if max_rows is not None:
+            self._stored = self._stored.take(max(1, max_rows // share.num_shares))
+        self._begin = self._stored.state_dict()
+        self._epoch, self._number, self._rows = 0, 0, None
+
+    def __str__(self):
+        return str(self.data)
+
+    def next_row(self):
+        r"""
+        The next row, see [`~HubDataset.rows`].
+
+        Raises:
+            ValueError: If there is none at all.
+        """
+        for _ in range(2):
+            if self._rows is None:
+                self._rows = iter(self._stored)
+            row = next(self._rows, None)
+            if row is not None:
+                self._number += 1
+                return self.data.row_of(self._number - 1, row)
+            self._stored.load_state_dict(self._begin)
+            self._epoch, self._number, self._rows = self._epoch + 1, 0, None
+        raise ValueError(f"{str(self.data)!r} has no row for this process.")
+
+    def place(self):
+        r"""`dict`: Before which row it stands, as JSON can write it."""
+        return {"epoch": self._epoch, "number": self._number, "state": self._stored.state_dict()}
+
+    def go_to(self, place):
+        r"""Stand where it stood."""
+        self._stored.load_state_dict(place["state"])
+        self._epoch, self._number, self._rows = place["epoch"], place["number"], None
 
 
 def _download_folders():

@@ -37,8 +37,12 @@ def digest(*parts):
     r"""SHA-256 of bytes and of what JSON can write, as hexadecimal digits."""
     hasher = hashlib.sha256()
     for part in parts:
-        hasher.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode())
+        _hash(hasher, part)
     return hasher.hexdigest()
+
+
+def _hash(hasher, part):
+    hasher.update(part if isinstance(part, bytes) else json.dumps(part, sort_keys=True, default=str).encode())
 
 
 def _bytes_of(tensor):
@@ -106,13 +110,11 @@ def fingerprints(vae, text_parts=()):
 
 def clips_fingerprint(clips):
     r"""The data as a hash: names, captions and samples."""
-    return digest(
-        *(
-            part
-            for clip in clips
-            for part in ((clip.name, clip.caption, clip.other_captions), _bytes_of(clip.waveform))
-        )
-    )
+    hasher = hashlib.sha256()
+    for clip in clips:
+        _hash(hasher, (clip.name, clip.caption, clip.other_captions))
+        _hash(hasher, _bytes_of(clip.waveform))
+    return hasher.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ..audio.mel import log_mel_spectrogram
+from .captions import choose
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,13 @@ class EncodedExamples:
         self.batch_sizes, self.draw_length, self.longest_s = drawer.batch_sizes, drawer.draw_length, drawer.longest_s
 
     def prompts(self):
-        r"""`list[str]`: Captions of the data, 20 wordings of each, for whoever wants to know their words."""
+        r"""Yield captions of the data, some wordings of each, for whoever wants to know their words."""
         # As many as bring every paraphrase along, more likely than not.
         generator = torch.Generator().manual_seed(0)
-        return [
-            self.drawer.wordings.draw(clip.draw_caption(generator), generator)
-            for clip in self.drawer.clips
-            for _ in range(20)
-        ]
+        for captions in self.drawer.data.captions():
+            for _ in range(20):
+                caption = choose(captions, generator) if len(captions) > 1 else captions[0]
+                yield self.drawer.wordings.draw(caption, generator)
 
     def unconditional_embeds(self):
         r"""`torch.Tensor` of shape `(1, num_tokens, cross_attention_dim)`: the empty prompt, float32."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from diffusers import LCMScheduler
-from transformers.audio_utils import mel_filter_bank
 
 from ..paths import NoisePath, prediction_type_of
 from .base import Conditions, Teacher
@@ -67,6 +66,9 @@ class AudioLDM2Teacher(Teacher):
         Returns:
             `torch.Tensor` of shape `(batch_size, frames, mel_bins)`: A frame every hop.
         """
+        # Asked for here, because it takes its time to import.
+        from transformers.audio_utils import mel_filter_bank
+
         waveforms = waveforms - waveforms.mean(dim=-1, keepdim=True)
         waveforms = PEAK * waveforms / (waveforms.abs().amax(dim=-1, keepdim=True) + 1e-8)
         window = torch.hann_window(WINDOW, device=waveforms.device)

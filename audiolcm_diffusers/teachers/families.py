@@ -9,7 +9,6 @@ import diffusers
 import torch
 from diffusers import DiffusionPipeline
 
-from ..files import replacing
 from .ace_step import AceStepTeacher
 from .audiolcm import AudioLCMTeacher
 from .audioldm2 import AudioLDM2Teacher
@@ -17,6 +16,7 @@ from .base import Teacher
 from .longcat_audio_dit import LongCatAudioDiTTeacher
 from .stable_audio import StableAudioTeacher
 from .stable_audio_3 import StableAudio3Teacher
+from .student_mark import STUDENT_MARK
 
 
 FAMILIES: dict[str, type[Teacher]] = {
@@ -31,9 +31,6 @@ FAMILIES: dict[str, type[Teacher]] = {
     )
     for name in family.pipeline_classes
 }
-
-# In a student's `model_index.json`: how it was distilled. Names with an underscore are passed over by diffusers.
-STUDENT_MARK = "_few_step_student"
 
 
 def teacher_of(pipe: Any) -> Teacher:
@@ -129,17 +126,3 @@ def load_family(folder: str) -> Teacher:
     class_name = DiffusionPipeline.load_config(folder)["_class_name"]
     family = family_named(class_name, f"{str(folder)!r} to hold a pipeline")
     return family(getattr(diffusers, class_name).from_pretrained(folder, dtype=torch.float32))
-
-
-def mark_student(folder: Path, how: dict) -> None:
-    r"""
-    Say in a saved pipeline's folder that it is a student.
-
-    Args:
-        folder (`Path`): From `save_pretrained`.
-        how (`dict`): What whoever calls it has to know.
-    """
-    index = Path(folder) / "model_index.json"
-    told = {**json.loads(index.read_text(encoding="utf-8")), STUDENT_MARK: how}
-    with replacing(index) as temporary:
-        temporary.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -81,7 +81,7 @@ def checkpoint_to_resume(source, output_dir):
     return None
 
 
-def save_checkpoint(accelerator, output_dir, step, keep, averages=(), options=None):
+def save_checkpoint(accelerator, output_dir, step, keep, averages=(), options=None, beside=lambda folder: None):
     r"""
     Write `checkpoint-<step>` under a temporary name, rename it, and drop the oldest. To be called on all processes:
     each has random numbers, and under FSDP and DeepSpeed a share of weights or optimizer, to save.
@@ -93,6 +93,7 @@ def save_checkpoint(accelerator, output_dir, step, keep, averages=(), options=No
         keep (`int`): Checkpoints that stay.
         averages (`Sequence[CheckpointedAverage]`, defaults to `()`): Saved as safetensors.
         options (`dict`, *optional*): Those of the run, saved as JSON.
+        beside (`Callable[[Path], None]`): Writes what else a process has into the folder.
     """
     folder = output_dir / f"checkpoint-{step}"
     temporary = folder_beside(folder)
@@ -100,6 +101,7 @@ def save_checkpoint(accelerator, output_dir, step, keep, averages=(), options=No
         empty_folder_beside(folder)
     accelerator.wait_for_everyone()
     accelerator.save_state(str(temporary))
+    beside(temporary)
     for index, average in enumerate(averages):
         weights = average.state_dict()
         if accelerator.is_main_process:

@@ -7,9 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from ..audio.io import check_resampler
-from ..data.captioned_audio import load_clips
+from ..data.captioned_audio import TooMuchForMemory, load_clips, read_clip
 from ..data.captions import ExampleDrawer, Wordings
+from ..data.clip_parts import ClipParts, HeldClips, RowsOfStream, RowsOfTable
 from ..data.hub_dataset import HubDataset
+from ..data.metadata import iter_metadata
+from ..data.row_table import RowTable
+from ..data.spooled_clips import spool
 from ..files import replacing
 from .options import option
 from .prompts import check_caption
@@ -43,7 +47,12 @@ class DataConfig:
     audio_column: str = option("audio", "The dataset's column of audio.")
     caption_column: str = option("caption", "The dataset's column of captions, a text or a list of texts a row.")
     max_clips: int | None = option(
-        None, "Clips after which reading the data ends; they are kept in memory, 115 MB an hour at 16 kHz."
+        None, "Clips after which reading the data ends; an hour at 16 kHz takes 115 MB of memory."
+    )
+    clip_memory_mb: float = option(
+        4000.0,
+        "Memory for clips in each process. Data that take more are read part by part while training goes on, each "
+        "process its share, and a part is drawn from until each of its clips has had its turn.",
     )
     resampler: str = option("scipy", 'How audio of other rates is resampled, "scipy" or "soxr".')
     max_bad_fraction: float = option(
@@ -68,6 +77,8 @@ class DataConfig:
                     raise ValueError(f"{name}={value!r} goes with dataset_name; {given[0]} has none.")
         if self.max_clips is not None and self.max_clips < 1:
             raise ValueError(f"Expected max_clips >= 1, got {self.max_clips}.")
+        if not self.clip_memory_mb > 0:
+            raise ValueError(f"Expected clip_memory_mb > 0, got {self.clip_memory_mb}.")
         check_resampler(self.resampler)
         if not 0.0 <= self.max_bad_fraction <= 1.0:
             raise ValueError(f"Expected 0 <= max_bad_fraction <= 1, got {self.max_bad_fraction}.")
@@ -153,9 +164,117 @@ class ExampleConfig:
         return {name: value for name, value in self.example_options().items() if value != defaults[name]}
 
 
-def load_clips_and_report(config, sampling_rate, report, num_channels=None, check_caption=check_caption):
+class BadClipReport:
     r"""
-    Read the dataset. What is left out is counted and listed, even where it is too much to go on.
+    The list of what was left out of the data.
+
+    Args:
+        path (`Path` or `None`): CSV file, written where there is something to list.
+    """
+
+    def __init__(self, path):
+        self.path, self._reasons = path, {}
+
+    def add(self, bad):
+        r"""List clips, each once, however often it was read."""
+        if not bad:
+            return
+        self._reasons.update({clip.name: clip.reason for clip in bad})
+        if self.path is None:
+            return
+        with replacing(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file_name", "reason"])
+            writer.writerows(self._reasons.items())
+        print(f"{len(self._reasons)} unusable clips are listed in {self.path}", flush=True)
+
+
+def rows_of(config):
+    r"""The rows of the data that options name: on disk, or a stream, which yields them once."""
+    if config.dataset_name is None:
+        data = config.data
+        name = str(data) if isinstance(data, str) else ", ".join(map(str, data))
+        return RowTable(name, iter_metadata(data, config.excluded_licences or (), config.outside_paths))
+    return config.data if config.streaming else config.data.table()
+
+
+def reader_of(config, sampling_rate, num_channels, check_caption):
+    r"""A function that makes a clip of a row as options say, see [`read_clip`]."""
+
+    def read(name, caption, audio):
+        return read_clip(name, caption, audio, sampling_rate, config.resampler, check_caption, num_channels)
+
+    return read
+
+
+def spool_and_report(config, sampling_rate, report, folder, num_channels=None, check_caption=check_caption):
+    r"""
+    Write the dataset's clips to disk, see [`~audiolcm_diffusers.data.spooled_clips.spool`].
+
+    Args:
+        config, sampling_rate, report, num_channels, check_caption: See [`load_clips_and_report`].
+        folder (`Path`): Where they go.
+    """
+    bad = []
+    try:
+        read = reader_of(config, sampling_rate, num_channels, check_caption)
+        spool(rows_of(config), read, folder, config.max_bad_fraction, bad, config.max_clips)
+    finally:
+        BadClipReport(report).add(bad)
+
+
+def clips_of_run(
+    config, sampling_rate, report, sizes, step_of, share, seed, num_channels=None, check_caption=check_caption
+):
+    r"""
+    The data of a training run, in memory where they fit there, else part by part.
+
+    Args:
+        config ([`DataConfig`]): Says what the data are.
+        sampling_rate (`int`): Rate in Hz to which clips are resampled.
+        report (`Path` or `None`): CSV file of the clips left out, written where there are some.
+        sizes ([`~audiolcm_diffusers.data.clip_parts.PartSizes`]): How much is held at a time.
+        step_of (`Callable[[], int]`): The step that the run is at.
+        share ([`~audiolcm_diffusers.data.clip_parts.Share`]): This process's, of data that are read part by part.
+        seed (`int`): Of the order of clips.
+        num_channels, check_caption: See [`load_clips_and_report`].
+
+    Returns:
+        [`~audiolcm_diffusers.data.clip_parts.HeldClips`] or [`~audiolcm_diffusers.data.clip_parts.ClipParts`].
+
+    Raises:
+        ValueError: As [`load_clips_and_report`].
+    """
+    rows = rows_of(config)
+    try:
+        clips = load_clips_and_report(
+            config, sampling_rate, report, num_channels, check_caption, data=rows, max_bytes=sizes.max_bytes
+        )
+        return HeldClips(clips)
+    except TooMuchForMemory as error:
+        # Two parts are held while one follows the other; of long clips pieces.
+        held = [min(clip.waveform.shape[-1], sizes.max_clip_samples) for clip in error.clips]
+        bytes_per_clip = sum(held) / len(held) * 2 * (num_channels or 1)
+        part_size = max(2, int(sizes.max_bytes / 2 / bytes_per_clip))
+    print(
+        f"{rows} takes more than {sizes.max_bytes / 1e6:g} MB of memory: parts of about {part_size} clips are read "
+        "one after the other",
+        flush=True,
+    )
+    if config.streaming:
+        source = RowsOfStream(config.data.row_stream(share, config.max_clips), part_size)
+    else:
+        source = RowsOfTable(rows, part_size, share, seed, config.max_clips)
+
+    read = reader_of(config, sampling_rate, num_channels, check_caption)
+    return ClipParts(source, read, sizes, config.max_bad_fraction, BadClipReport(report).add, step_of, seed)
+
+
+def load_clips_and_report(
+    config, sampling_rate, report, num_channels=None, check_caption=check_caption, data=None, max_bytes=None
+):
+    r"""
+    Read the dataset into memory. What is left out is counted and listed, even where it is too much to go on.
 
     Args:
         config ([`DataConfig`]): Says what the data are.
@@ -163,6 +282,8 @@ def load_clips_and_report(config, sampling_rate, report, num_channels=None, chec
         report (`Path` or `None`): CSV file of the clips left out, written where there are some.
         num_channels (`int`, *optional*): Channels of the clips, mono without.
         check_caption (`Callable` or `None`): What refuses captions; by default what our pipeline would.
+        data ([`~audiolcm_diffusers.data.row_table.RowTable`], *optional*): The data's rows, where they are at hand.
+        max_bytes (`float`, *optional*): See [`~audiolcm_diffusers.data.captioned_audio.load_clips`].
 
     Returns:
         `list[Clip]`.
@@ -170,21 +291,15 @@ def load_clips_and_report(config, sampling_rate, report, num_channels=None, chec
     bad = []
     try:
         return load_clips(
-            config.data,
+            rows_of(config) if data is None else data,
             sampling_rate,
             config.max_bad_fraction,
             bad,
             resampler=config.resampler,
             max_clips=config.max_clips,
-            excluded_licences=config.excluded_licences or (),
-            outside_paths=config.outside_paths,
             check_caption=check_caption,
             num_channels=num_channels,
+            max_bytes=max_bytes,
         )
     finally:
-        if bad and report is not None:
-            with replacing(report) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(["file_name", "reason"])
-                writer.writerows([clip.name, clip.reason] for clip in bad)
-            print(f"{len(bad)} unusable clips are listed in {report}", flush=True)
+        BadClipReport(report).add(bad)

@@ -12,14 +12,15 @@ import torch
 from accelerate.utils import set_seed
 from diffusers import DiffusionPipeline
 
+from ..data.clip_parts import ClipParts, PartSizes, Share
 from ..files import clean_leftovers, locked, replacing
-from ..teachers.families import mark_student
+from ..teachers.student_mark import mark_student
 from . import adversarial
 from .averages import Averages
 from .cards import adapter_usage, family_adapter_usage, family_usage, model_card, model_usage
 from .checkpoint_manifest import read_manifest, refuse_changed_options
 from .checkpoints import checkpoint_to_resume, load_checkpoint, refuse_another_run, save_checkpoint, set_aside
-from .data_options import load_clips_and_report
+from .data_options import clips_of_run, load_clips_and_report
 from .launch import start_accelerator
 from .log import RunLog, log_line
 from .optimizers import Schedules, adamw
@@ -28,6 +29,10 @@ from .saving import repository_of, save_family_lora, save_lora_weights, save_wit
 from .stopping import StopRequest
 from .tracking import Losses, ProgressBar, Speed
 from .validation import make_family_sounds, make_sounds, track_sounds
+
+
+# Of data that do not fit into memory, long clips are held in pieces of so many of the longest examples.
+EXAMPLES_OF_A_CLIP = 4
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,7 @@ class TrainingRun:
         self.validation_pipeline, self.validation_options, self.validation_teacher = None, {}, None
         self.output_dir = Path(config.output_dir)
         self._batches = 0  # of this step, so far
+        self._clips = None  # where they are read while the run goes on
         self._averages = Averages(self.accelerator)
         self._schedules = Schedules(config.warmup_steps, config.max_train_steps)
         self._losses = Losses(self.accelerator)
@@ -117,9 +123,39 @@ class TrainingRun:
             temporary.write_text(json.dumps(options_to_save(self.config), indent=2) + "\n")
 
     def load_clips(self, sampling_rate=16000, **how):
-        r"""Read the dataset, see [`~audiolcm_diffusers.trainer.load_clips_and_report`]."""
-        report = self.output_dir / "bad_clips.csv" if self.accelerator.is_main_process else None
-        return load_clips_and_report(self.config, sampling_rate, report, **how)
+        r"""Read the dataset into memory, see [`~audiolcm_diffusers.trainer.load_clips_and_report`]."""
+        return load_clips_and_report(self.config, sampling_rate, self._bad_clips(), **how)
+
+    def _bad_clips(self):
+        return self.output_dir / "bad_clips.csv" if self.accelerator.is_main_process else None
+
+    def clips(self, examples_per_step, longest_s, sampling_rate=16000, **how):
+        r"""
+        The dataset, in memory or part by part, see [`~audiolcm_diffusers.trainer.data_options.clips_of_run`].
+
+        Args:
+            examples_per_step (`float`): Clips that a batch of a process is made of.
+            longest_s (`float`): The longest example, in seconds.
+            sampling_rate (`int`, defaults to 16000): Rate in Hz to which clips are resampled.
+            how: Further arguments.
+        """
+        sizes = PartSizes(
+            max_bytes=1e6 * self.config.clip_memory_mb,
+            examples_per_step=examples_per_step * self.config.gradient_accumulation_steps,
+            max_clip_samples=round(EXAMPLES_OF_A_CLIP * longest_s * sampling_rate),
+        )
+        share = Share(self.accelerator.process_index, self.accelerator.num_processes)
+        self._clips = clips_of_run(
+            self.config,
+            sampling_rate,
+            self._bad_clips(),
+            sizes,
+            lambda: self.step,
+            share,
+            self.config.seed,
+            **how,
+        )
+        return self._clips
 
     def optimizer(self, parameters, learning_rate=None, betas=(0.9, 0.999), weight_decay=0.01, first_step=0):
         r"""
@@ -159,6 +195,8 @@ class TrainingRun:
             allowed = self.config.resume_with_changed or ()
             refuse_changed_options(folder, read_manifest(folder)["options"], options_to_save(self.config), allowed)
             self.step = load_checkpoint(self.accelerator, folder, self._averages.checkpointed)
+            if isinstance(self._clips, ClipParts):
+                self._clips.load_state(folder / self._place_name)
             self._schedules.go_to(self.step)
         # No process may still be reading what is moved.
         self.accelerator.wait_for_everyone()
@@ -269,7 +307,17 @@ class TrainingRun:
             self.config.checkpoints_total_limit,
             self._averages.checkpointed,
             options_to_save(self.config),
+            beside=self._save_place,
         )
+
+    @property
+    def _place_name(self):
+        rank, number = self.accelerator.process_index, self.accelerator.num_processes
+        return f"data_{rank}_of_{number}.json"
+
+    def _save_place(self, folder):
+        if isinstance(self._clips, ClipParts):
+            self._clips.save_state(folder / self._place_name)
 
     def save_model(self, model, *beside, mark=None):
         r"""
@@ -280,7 +328,7 @@ class TrainingRun:
             model: With a `save_pretrained`.
             beside: What else is saved in the same folder, such as the model's tokenizer.
             mark (`dict`, *optional*): Of a student without guidance embedding, see
-                [`~teachers.families.mark_student`].
+                [`~teachers.student_mark.mark_student`].
         """
 
         def save(folder):
@@ -312,7 +360,7 @@ class TrainingRun:
         Args:
             pipe (`DiffusionPipeline`): Trained.
             call (`str`): Code for the card that calls `pipe`.
-            mark (`dict`, *optional*): Of a student, see [`~teachers.families.mark_student`].
+            mark (`dict`, *optional*): Of a student, see [`~teachers.student_mark.mark_student`].
         """
 
         def save(folder):

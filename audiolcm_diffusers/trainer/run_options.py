@@ -175,11 +175,19 @@ class CaptionedRunConfig(ExampleConfig, RunConfig):
             cache.check(made_with, self.chosen_example_options())
             return cache
         vae.to(run.accelerator.device)
-        clips = run.load_clips(vae.config.sampling_rate)
+        clips = run.clips(*self.examples_of_a_batch(), vae.config.sampling_rate)
         drawer = self.example_drawer(
             clips, samples_per_frame(vae), vae.config.sampling_rate, self.seconds_per_batch, self.unconditional_share
         )
         return EncodedExamples(drawer, LatentEncoder(vae, encoder_of_prompts(pipe)), prompt_of)
+
+    def examples_of_a_batch(self):
+        r"""`tuple[float, float]`: Clips that a batch is made of, on average, and its longest example in seconds."""
+        durations_s = [float(duration) for duration in self.durations_s.split(",")]
+        shares = [float(share) for share in self.duration_shares.split(",")]
+        sizes = [max(1, round(self.seconds_per_batch / duration)) for duration in durations_s]
+        mean = sum(share * size for share, size in zip(shares, sizes)) / sum(shares)
+        return mean * (1 + self.mixture_share), max(durations_s)
 
     def family_examples(self, run, teacher):
         r"""
@@ -204,7 +212,12 @@ class CaptionedRunConfig(ExampleConfig, RunConfig):
             return CachedFamilyExamples(cache, teacher)
         check_durations(self.durations_s, teacher)
         # What a caption may be is the family's affair; brackets and weights are ours.
-        clips = run.load_clips(teacher.sampling_rate, num_channels=teacher.num_channels, check_caption=None)
+        clips = run.clips(
+            *self.examples_of_a_batch(),
+            teacher.sampling_rate,
+            num_channels=teacher.num_channels,
+            check_caption=None,
+        )
         drawer = self.example_drawer(
             clips,
             teacher.samples_per_frame,
