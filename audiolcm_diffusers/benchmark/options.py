@@ -17,6 +17,9 @@ class TrainingOptions:
 
     Args:
         size (`str`, defaults to `"mini"`): `"published"`, the released model; `"mini"`, the embedded; `"tiny"`.
+        teacher_dir (`str`, *optional*):
+            In place of a size: a teacher of any family, a pipeline's folder or an id of the Hub. What is compared is
+            `"ours"`, and `"compiled"` where it is named.
         batch_size (`int`, defaults to 4): Sounds in a batch.
         duration_s (`float`, defaults to 10.0): Length of each, in seconds.
         num_solver_steps (`int`, defaults to 1): Teacher steps in a skip.
@@ -38,6 +41,7 @@ class TrainingOptions:
     """
 
     size: str = "mini"
+    teacher_dir: str | None = None
     batch_size: int = 4
     duration_s: float = 10.0
     num_solver_steps: int = 1
@@ -59,6 +63,12 @@ class TrainingOptions:
         object.__setattr__(self, "variants", tuple(self.variants))
         if not self.variants or len(set(self.variants)) < len(self.variants) or set(self.variants) - set(VARIANTS):
             raise ValueError(f"Expected variants to be some of {VARIANTS}, each once; got {self.variants}.")
+        if self.teacher_dir is not None:
+            object.__setattr__(self, "variants", tuple(name for name in self.variants if name != "naive"))
+            if not self.variants:
+                raise ValueError(f"The naive order of work is measured at sizes, not of {self.teacher_dir!r}.")
+            if self.peak_tflops is not None:
+                raise ValueError(f"MFU is measured at sizes, not of {self.teacher_dir!r}.")
         for name in ("batch_size", "duration_s", "num_solver_steps", "warmup", "repeats", "threads", "peak_tflops"):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
@@ -82,7 +92,8 @@ def check_options(options, named=str):
     from .settings import check_attention_backend
     from .sizes import check_length
 
-    check_length(options.size, options.duration_s, named)
+    if options.teacher_dir is None:
+        check_length(options.size, options.duration_s, named)
     check_attention_backend(options.attention_backend, named)
 
 

@@ -18,6 +18,7 @@ from ..schedulers.scheduling_lcm_audio import LCMAudioScheduler
 from .alone import run_alone
 from .clock import Clock, median_ms, median_parts_ms, take_turns
 from .encoders import Encoders, draw_batch, num_parameters
+from .family_training import measure_family
 from .flops import count_flops, utilization
 from .machine import device_name, versions
 from .memory import peak_memory, reset_peak_memory
@@ -73,6 +74,8 @@ def benchmark_training(**options):
     if options.device is None:
         options = dataclasses.replace(options, device="cuda" if torch.cuda.is_available() else "cpu")
     check_options(options)
+    if options.teacher_dir is not None:
+        return TrainingReport(measure_family(options, Variant, summary))
     if len(options.variants) == 1:
         return TrainingReport(measure(options))
     alone = {}
@@ -114,9 +117,23 @@ class Variant:
         learning_rate (`float`): Of AdamW.
         clock ([`~audiolcm_diffusers.benchmark.clock.Clock`]): Gets the times of the parts.
         autocast (`Callable`): Makes the context in which the loss is computed.
+        guidance_embedding_dim (`int`, *optional*): Of the student.
     """
 
-    def __init__(self, name, student, teacher, encoders, schedule, num_solver_steps, learning_rate, clock, autocast):
+    def __init__(
+        self,
+        name,
+        student,
+        teacher,
+        encoders,
+        schedule,
+        num_solver_steps,
+        learning_rate,
+        clock,
+        autocast,
+        guidance_embedding_dim=GUIDANCE_DIM,
+    ):
+        self.guidance_embedding_dim = guidance_embedding_dim
         self.clock = clock
         self.encoders = encoders
         self.schedule = schedule
@@ -163,6 +180,7 @@ class Variant:
                 draw,
                 self.schedule,
                 num_solver_steps=self.num_solver_steps,
+                guidance_embedding_dim=self.guidance_embedding_dim,
             ).loss
         with self.clock.part("student"):
             loss.backward()

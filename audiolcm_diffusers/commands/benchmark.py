@@ -38,6 +38,12 @@ def register(subparsers):
         default="mini",
         help="the released model, the embedded one, or one for tests (default: %(default)s)",
     )
+    training.add_argument(
+        "--teacher-dir",
+        metavar="FOLDER|HUB_ID",
+        help="a teacher of any family in place of a size: AudioLCM, AudioLDM 2, Stable Audio, ACE-Step, LongCat; "
+        "without the naive order of work",
+    )
     training.add_argument("--batch-size", type=count, default=4, metavar="N", help="sounds in a batch (default: 4)")
     training.add_argument(
         "--duration",

@@ -14,6 +14,8 @@ import torch
 from diffusers import DiffusionPipeline, EDMDPMSolverMultistepScheduler
 from script_runs import load_script, run_script
 
+from audiolcm_diffusers.benchmark import benchmark_training
+
 
 FAMILIES = ("ace_step", "audioldm2", "longcat", "stable_audio", "stable_audio_3")
 
@@ -248,6 +250,26 @@ def distil_cached(teacher, cache, output_dir, data_dir, **options):
         **options,
     )
     return output_dir / "model"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_step_is_measured(teachers, family):
+    report = benchmark_training(
+        teacher_dir=str(teachers[family]), device="cpu", batch_size=2, duration_s=0.1, warmup=1, repeats=2
+    )
+    name = json.loads((teachers[family] / "model_index.json").read_text())["_class_name"]
+    assert f"size {name}" in str(report)
+    variants = report.document["variants"]
+    assert list(variants) == ["ours"] and variants["ours"]["samples_per_s"] > 0
+    # Steps of training, whose losses are numbers and not all the same.
+    assert len(set(variants["ours"]["losses"])) == 3 and np.isfinite(variants["ours"]["losses"]).all()
+
+
+def test_what_is_not_measured_of_a_teacher(teachers):
+    with pytest.raises(ValueError, match="naive order of work is measured at sizes, not of 'folder'"):
+        benchmark_training(teacher_dir="folder", variants=("naive",))
+    with pytest.raises(ValueError, match="at most 0.1, the longest sound of StableAudioPipeline, got 10"):
+        benchmark_training(teacher_dir=str(teachers["stable_audio"]), device="cpu")
 
 
 @pytest.mark.parametrize(
