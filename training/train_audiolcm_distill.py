@@ -263,7 +263,9 @@ def main(config):
     student = start_student(config, teacher, embedded)
     guidance_embedding_dim = student.config.time_cond_proj_dim if embedded else None
     config.set_up(student)
-    teacher, student = family.network(teacher), family.network(student)
+    if not is_ours:
+        # Loss and solver call ours as they are, with an embedding of the strength.
+        teacher, student = family.network(teacher), family.network(student)
     target = run.averaged(student, decay=config.target_decay)
     averaged = run.averaged(student)
     if config.compile:

@@ -141,9 +141,6 @@ def encoded(teacher: Teacher, options: TrainingOptions, clock: Clock) -> tuple[S
         latents = teacher.encode_audio(waveforms.to(clock.device), generators).float()
         duration_s = shape[-1] / teacher.sampling_rate
         given, empty = teacher.encode_prompts([PROMPT] * options.batch_size, duration_s)
-        if type(teacher.pipe).__name__ == "AudioLCMPipeline":
-            # It is called with tensors, as it always was.
-            given, empty = (part.tensors["encoder_hidden_states"] for part in (given, empty))
         return SimpleNamespace(latents=latents, prompt_embeds=given, uncond_prompt_embeds=empty)
 
     lap = clock.lap(encode)

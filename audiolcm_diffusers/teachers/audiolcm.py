@@ -34,10 +34,6 @@ class AudioLCMTeacher(Teacher):
     def default_guidance_scale(self) -> float:
         return self.pipe.config.default_guidance_scale
 
-    def network(self, denoiser: torch.nn.Module | None = None) -> torch.nn.Module:
-        # It is called as loss and solver call it.
-        return self.denoiser if denoiser is None else denoiser
-
     @property
     def num_channels(self) -> int:
         return 1

@@ -12,8 +12,9 @@ import soundfile
 import tiny_families
 import torch
 from diffusers import DiffusionPipeline, EDMDPMSolverMultistepScheduler
-from script_runs import load_script, run_script
+from script_runs import distillation_options, load_script, run_script
 
+from audiolcm_diffusers import AudioLCMPipeline
 from audiolcm_diffusers.benchmark import benchmark_training
 
 
@@ -147,6 +148,31 @@ def test_what_a_students_folder_says(students, teachers, family):
     moved = [key for key in taught if not torch.equal(taught[key], learnt[key])]
     assert len(moved) > len(taught) / 2
     with pytest.raises(ValueError, match="holds a student, distilled with .*name its teacher"):
+        load_script("train_audiolcm_distill").DistillationConfig(
+            data_dir="data", output_dir="run", teacher_dir=str(folder)
+        )
+
+
+def test_a_student_of_ours_with_one_strength(trained, data_dir, tmp_path):
+    run_script(
+        "train_audiolcm_distill",
+        "DistillationConfig",
+        **distillation_options(trained, data_dir, tmp_path / "run"),
+        max_train_steps=2,
+        guidance="fixed",
+        w=3.0,
+    )
+    folder = tmp_path / "run/model"
+    pipe = AudioLCMPipeline.from_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    assert pipe.transformer.config.time_cond_proj_dim is None
+    assert pipe.config.default_guidance_scale == 1.0 and pipe.config.default_num_inference_steps == 2
+    # Guidance is off where nothing is asked for: the network runs once a step.
+    rows = []
+    pipe.transformer.register_forward_hook(lambda module, args, output: rows.append(len(output[0])))
+    assert torch.isfinite(torch.as_tensor(pipe("a tone", audio_length_in_s=0.256).audios)).all()
+    assert rows == [1, 1]
+    with pytest.raises(ValueError, match="holds a student, distilled with .*'folded_in_guidance_scale': 4.0"):
         load_script("train_audiolcm_distill").DistillationConfig(
             data_dir="data", output_dir="run", teacher_dir=str(folder)
         )

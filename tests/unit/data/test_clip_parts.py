@@ -3,6 +3,7 @@
 
 import io
 import json
+import tarfile
 
 import numpy as np
 import pytest
@@ -188,6 +189,28 @@ def test_a_stream_goes_on_where_a_checkpoint_says(parquet, tmp_path):
         assert [resumed.part(part) for part in (6, 7, 8)] == expected
         # Without being told it reads from the beginning; with the next part that is read ahead.
         assert stream.rows - 20 in ((0, -5) if is_told else (30, 25))
+
+
+def test_tar_archives_are_streams(folder, tmp_path):
+    # WebDataset: the files of a sample stand side by side, of one name.
+    for shard in range(2):
+        with tarfile.open(tmp_path / f"train-{shard}.tar", "w") as tar:
+            for index in range(5 * shard, 5 * shard + 5):
+                for suffix, content in ((".wav", (folder / f"{index}.wav").read_bytes()), (".txt", b"a tone")):
+                    info = tarfile.TarInfo(f"{index:02d}{suffix}")
+                    info.size = len(content)
+                    tar.addfile(info, io.BytesIO(content))
+    data = HubDataset(str(tmp_path), streaming=True, audio_column="wav", caption_column="txt")
+    stream = data.row_stream(Share())
+
+    def numbers(count):
+        return [int(soundfile.read(io.BytesIO(stream.next_row()[2]))[0][0] * 100 + 0.5) - 1 for _ in range(count)]
+
+    assert numbers(4) == [0, 1, 2, 3]
+    place = stream.place()
+    assert numbers(8) == [4, 5, 6, 7, 8, 9, 0, 1]
+    stream.go_to(json.loads(json.dumps(place)))
+    assert numbers(3) == [4, 5, 6]
 
 
 def test_processes_share_a_stream(parquet):

@@ -9,7 +9,7 @@ import copy
 import pytest
 import tiny_families
 import torch
-from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler
+from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.stable_audio_3.pipeline_stable_audio_3 import logsnr_sigma_schedule
 
 from audiolcm_diffusers.distillation import (
@@ -211,6 +211,30 @@ def test_ace_step_is_guided_as_its_pipeline_is_in_a_first_step(ace_step):
     assert_same(ours, theirs)
     plain = ace_step(prompts, lyrics=["", ""], guidance_scale=1.0, **call).audios
     assert (plain - theirs).abs().max() > 10 * TOLERANCE * theirs.abs().max()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("scheduler", ["ddim", "flow"])
+@pytest.mark.parametrize("kind", ["llama", "concat"])
+def test_audiolcm(make_pipeline, make_llama_transformer, make_concat_transformer, kind, scheduler):
+    make = make_llama_transformer if kind == "llama" else make_concat_transformer
+    walks = {
+        "ddim": DDIMScheduler(clip_sample=False, set_alpha_to_one=False, timestep_spacing="trailing"),
+        "flow": FlowMatchEulerDiscreteScheduler(shift=2.0),
+    }
+    pipe = make_pipeline(transformer=make(time_cond_proj_dim=None), scheduler=walks[scheduler])
+    teacher = AudioLCMTeacher(pipe)
+    prompts, frames = ["rain", "a dog barking"], 12
+    duration_s = frames * teacher.samples_per_frame / teacher.sampling_rate
+    noise = torch.randn(2, 4, frames, generator=torch.Generator().manual_seed(0))
+    call = {"audio_length_in_s": duration_s, "num_inference_steps": 5, "output_type": "latent"}
+    theirs = torch.as_tensor(pipe(prompts, guidance_scale=4.0, latents=noise.clone(), **call).audios)
+    timesteps = [*pipe.scheduler.timesteps.tolist(), 0]
+    assert_same(walked(teacher, noise, prompts, duration_s, timesteps, w=3.0), theirs)
+    others = torch.as_tensor(pipe(["wind", "wind"], guidance_scale=4.0, latents=noise.clone(), **call).audios)
+    assert (others - theirs).abs().max() > 10 * TOLERANCE * theirs.abs().max()
+    assert (teacher.sampling_rate, teacher.num_channels, teacher.default_guidance_scale) == (16000, 1, 5.0)
+    assert teacher.encode_audio(torch.randn(2, 1, frames * teacher.samples_per_frame)).shape == noise.shape
 
 
 FAMILIES = {
