@@ -12,7 +12,7 @@ from ..teachers.base import Teacher
 from ..teachers.families import load_family, teacher_of
 from .clock import Clock, take_turns
 from .encoders import num_parameters
-from .machine import device_name, versions
+from .machine import circumstances
 from .memory import peak_memory, reset_peak_memory
 from .options import TrainingOptions
 from .settings import process_settings
@@ -101,25 +101,11 @@ def measure_family(options: TrainingOptions, variant_class: type, summary) -> di
         steps = {name: variant.step for name, variant in variants.items()}
         laps = take_turns(clock, steps, options.warmup + options.repeats, prepare=draw)
         document = {
-            "subject": "training",
+            **circumstances(options, device),
             "size": type(teacher.pipe).__name__,
             "parameters": {"student": num_parameters(student), "teacher": num_parameters(teacher.denoiser)},
-            "batch_size": options.batch_size,
-            "duration_s": options.duration_s,
             "latent_frames": round(options.duration_s * teacher.sampling_rate / teacher.samples_per_frame),
-            "num_solver_steps": options.num_solver_steps,
-            "warmup": options.warmup,
-            "repeats": options.repeats,
-            "mixed_precision": options.mixed_precision,
-            "attention_backend": options.attention_backend,
-            "seed": options.seed,
-            "device": str(device),
-            "device_name": device_name(device),
-            "clock": options.clock,
-            "threads": torch.get_num_threads(),
-            "versions": versions(),
             "encoding_ms": encoding_ms,
-            "peak_tflops": None,
             "variants": {name: summary(laps[name], options.warmup, options.batch_size) for name in options.variants},
         }
         for variant in document["variants"].values():

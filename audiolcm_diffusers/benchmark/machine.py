@@ -3,6 +3,7 @@
 
 import platform
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import torch
@@ -31,4 +32,34 @@ def versions() -> dict[str, str]:
         "torch": torch.__version__,
         "diffusers": diffusers.__version__,
         "transformers": transformers.__version__,
+    }
+
+
+def circumstances(options: Any, device: torch.device) -> dict[str, Any]:
+    r"""
+    Under which circumstances a training step was measured, as reports have it.
+
+    Args:
+        options ([`~audiolcm_diffusers.benchmark.options.TrainingOptions`]): What was asked for.
+        device (`torch.device`): Where.
+    """
+    told = (
+        "batch_size",
+        "duration_s",
+        "num_solver_steps",
+        "warmup",
+        "repeats",
+        "mixed_precision",
+        "attention_backend",
+        "seed",
+        "clock",
+        "peak_tflops",
+    )
+    return {
+        "subject": "training",
+        **{name: getattr(options, name) for name in told},
+        "device": str(device),
+        "device_name": device_name(device),
+        "threads": torch.get_num_threads(),
+        "versions": versions(),
     }

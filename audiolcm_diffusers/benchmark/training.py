@@ -20,7 +20,7 @@ from .clock import Clock, median_ms, median_parts_ms, take_turns
 from .encoders import Encoders, draw_batch, num_parameters
 from .family_training import measure_family
 from .flops import count_flops, utilization
-from .machine import device_name, versions
+from .machine import circumstances
 from .memory import peak_memory, reset_peak_memory
 from .options import TrainingOptions, check_options
 from .settings import defaults, process_settings
@@ -270,25 +270,11 @@ def _measure(options, device):
     steps = {name: variant.step for name, variant in variants.items()}
     laps = take_turns(clock, steps, options.warmup + options.repeats, prepare=draw)
     document = {
-        "subject": "training",
+        **circumstances(options, device),
         "size": options.size,
         "parameters": parameters,
-        "batch_size": options.batch_size,
-        "duration_s": options.duration_s,
         "latent_frames": batch.latents.shape[-1],
-        "num_solver_steps": options.num_solver_steps,
-        "warmup": options.warmup,
-        "repeats": options.repeats,
-        "mixed_precision": options.mixed_precision,
-        "attention_backend": options.attention_backend,
-        "seed": options.seed,
-        "device": str(device),
-        "device_name": device_name(device),
-        "clock": options.clock,
-        "threads": torch.get_num_threads(),
-        "versions": versions(),
         "encoding_ms": encoding_ms,
-        "peak_tflops": options.peak_tflops,
         "variants": {name: summary(laps[name], options.warmup, options.batch_size) for name in names},
     }
     if len(names) == 1:

@@ -7,12 +7,11 @@ import torch
 from diffusers import SchedulerMixin
 
 from ..audio.mel import HOP_LENGTH, log_mel_spectrogram
-from ..paths import NoisePath, prediction_type_of
 from ..schedulers.scheduling_lcm_audio import LCMAudioScheduler
-from .base import Conditions, Teacher
+from .base import Conditions, ScheduledTeacher
 
 
-class AudioLCMTeacher(Teacher):
+class AudioLCMTeacher(ScheduledTeacher):
     r"""
     `AudioLCMPipeline` without guidance embedding, on the path and with the prediction of its scheduler. Latents are
     `(batch_size, channels, frames)`.
@@ -23,20 +22,8 @@ class AudioLCMTeacher(Teacher):
     has_lora_loader = True
 
     @property
-    def path(self) -> NoisePath:
-        return NoisePath.from_scheduler(self.pipe.scheduler)
-
-    @property
-    def prediction_type(self) -> str:
-        return prediction_type_of(self.pipe.scheduler)
-
-    @property
     def default_guidance_scale(self) -> float:
         return self.pipe.config.default_guidance_scale
-
-    @property
-    def num_channels(self) -> int:
-        return 1
 
     @property
     def samples_per_frame(self) -> int:

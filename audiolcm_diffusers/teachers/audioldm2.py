@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import torch
 from diffusers import LCMScheduler
 
-from ..paths import NoisePath, prediction_type_of
-from .base import Conditions, Teacher
+from .base import Conditions, ScheduledTeacher
 
 
 # Of the spectrograms that the family was trained on: samples of a window, the lowest magnitude whose logarithm is
@@ -18,7 +17,7 @@ MAGNITUDE_FLOOR = 1e-5
 PEAK = 0.5
 
 
-class AudioLDM2Teacher(Teacher):
+class AudioLDM2Teacher(ScheduledTeacher):
     r"""
     `AudioLDM2Pipeline` (arXiv:2308.05734). Its network is told whole timesteps and predicts noise. Latents are
     `(batch_size, channels, frames, mel_bins / vae_scale_factor)`.
@@ -32,20 +31,8 @@ class AudioLDM2Teacher(Teacher):
     duration_argument = "audio_length_in_s"
 
     @property
-    def path(self) -> NoisePath:
-        return NoisePath.from_scheduler(self.pipe.scheduler)
-
-    @property
-    def prediction_type(self) -> str:
-        return prediction_type_of(self.pipe.scheduler)
-
-    @property
     def sampling_rate(self) -> int:
         return self.pipe.vocoder.config.sampling_rate
-
-    @property
-    def num_channels(self) -> int:
-        return 1
 
     @property
     def _hop(self) -> int:

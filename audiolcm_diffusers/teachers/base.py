@@ -15,7 +15,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, SchedulerMixin
 
 from ..consistency import guide
-from ..paths import NoisePath
+from ..paths import NoisePath, prediction_type_of
 
 
 # Straight paths have as many timesteps: as it is a power of two, shares of noise times it are exact in float32. Some
@@ -247,6 +247,22 @@ class Teacher(ABC):
             denoiser (`torch.nn.Module`, *optional*): The teacher's own by default.
         """
         return FamilyNetwork(self, self.denoiser if denoiser is None else denoiser)
+
+
+class ScheduledTeacher(Teacher):
+    r"""A pipeline on the path of its own scheduler, with the prediction that it takes; of mono sound."""
+
+    @property
+    def path(self) -> NoisePath:
+        return NoisePath.from_scheduler(self.pipe.scheduler)
+
+    @property
+    def prediction_type(self) -> str:
+        return prediction_type_of(self.pipe.scheduler)
+
+    @property
+    def num_channels(self) -> int:
+        return 1
 
 
 class StraightTeacher(Teacher):
