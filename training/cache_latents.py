@@ -41,7 +41,7 @@ from audiolcm_diffusers.trainer import (
     text_parts,
 )
 from audiolcm_diffusers.trainer.data_options import spool_and_report
-from audiolcm_diffusers.trainer.run_options import check_durations, family_fingerprints, samples_per_frame
+from audiolcm_diffusers.trainer.run_options import durations_of, family_fingerprints, samples_per_frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,11 +114,11 @@ def write(config, state, folder):
     if is_of_another_family(config.pipeline_dir):
         teacher = load_family(config.pipeline_dir)
         teacher.pipe.to(state.device)
-        check_durations(config.durations_s, teacher)
+        durations_s = durations_of(config, teacher)
         state.wait_for_everyone()
         rate = teacher.sampling_rate
         clips = clips_at(config, state, folder, rate, num_channels=teacher.num_channels, check_caption=None)
-        drawer = config.example_drawer(clips, teacher.samples_per_frame, rate)
+        drawer = config.example_drawer(clips, teacher.samples_per_frame, rate, durations_s=durations_s)
         encoding = (FamilyEncoder(teacher), lambda example: example.caption, family_fingerprints(teacher))
     else:
         if config.pipeline_dir is None:

@@ -219,12 +219,13 @@ def load_teacher(config):
     return AudioLCMTeacher(pipe)
 
 
-def start_student(config, teacher, embedded):
+def start_student(config, family, embedded):
     """The teacher with an adapter, a trained student, or one whose first predictions are the teacher's."""
+    teacher = family.denoiser
     if config.lora_rank is not None:
         return config.with_adapter(teacher)
     if not embedded:
-        return copy.deepcopy(teacher).requires_grad_(True)
+        return family.trainable(copy.deepcopy(teacher))
     student = type(teacher).from_config({**teacher.config, "time_cond_proj_dim": config.guidance_embedding_dim})
     if config.student_dir is not None:
         trained = type(teacher).from_pretrained(config.student_dir, subfolder="transformer", dtype=torch.float32)
@@ -260,7 +261,7 @@ def main(config):
         pipe.to(accelerator.device)
         examples = config.family_examples(run, family)
 
-    student = start_student(config, teacher, embedded)
+    student = start_student(config, family, embedded)
     guidance_embedding_dim = student.config.time_cond_proj_dim if embedded else None
     config.set_up(student)
     if not is_ours:

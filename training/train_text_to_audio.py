@@ -343,7 +343,7 @@ def fine_tune_family(config):
     path = family.path.to(accelerator.device)
     examples = config.family_examples(run, family)
     denoiser = family.denoiser
-    denoiser = config.with_adapter(denoiser) if config.lora_rank is not None else denoiser.requires_grad_(True)
+    denoiser = config.with_adapter(denoiser) if config.lora_rank is not None else family.trainable(denoiser)
     config.set_up(denoiser)
     network = family.network(denoiser)
     if config.compile:

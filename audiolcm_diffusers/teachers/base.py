@@ -85,6 +85,8 @@ class Teacher(ABC):
     denoiser_name: ClassVar[str] = "transformer"
     # The pipeline's argument for seconds of sound.
     duration_argument: ClassVar[str]
+    # Ends of names of layers that text to sound never runs, which are left as they are.
+    idle_layers: ClassVar[tuple[str, ...]] = ()
     # Whether the pipeline loads adapters of its own format.
     has_lora_loader: ClassVar[bool] = False
 
@@ -102,6 +104,20 @@ class Teacher(ABC):
     def default_guidance_scale(self) -> float:
         r"""`float`: What the pipeline is guided with where nothing is asked for."""
         return float(inspect.signature(type(self.pipe).__call__).parameters["guidance_scale"].default)
+
+    def trainable(self, denoiser: torch.nn.Module) -> torch.nn.Module:
+        r"""
+        A network whose weights are all to be trained, but for those that it never runs: several processes would wait
+        for their gradients.
+
+        Args:
+            denoiser (`torch.nn.Module`): Of the family.
+        """
+        denoiser.requires_grad_(True)
+        for name, layer in denoiser.named_modules():
+            if name.endswith(self.idle_layers):
+                layer.requires_grad_(False)
+        return denoiser
 
     @property
     @abstractmethod

@@ -120,9 +120,17 @@ def load_family(folder: str) -> Teacher:
         folder (`str`): Folder, or id on the Hub.
 
     Raises:
-        ValueError: If its family is not known or not diffusers' own, or it is a student already.
+        ValueError: If its family is not known or not diffusers' own, it is a student already, or its autoencoder has a
+            rate that cannot be.
     """
     family_of_folder(folder)
     class_name = DiffusionPipeline.load_config(folder)["_class_name"]
     family = family_named(class_name, f"{str(folder)!r} to hold a pipeline")
-    return family(getattr(diffusers, class_name).from_pretrained(folder, dtype=torch.float32))
+    teacher = family(getattr(diffusers, class_name).from_pretrained(folder, dtype=torch.float32))
+    for name in ("sampling_rate", "samples_per_frame"):
+        value = getattr(teacher, name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"Expected {str(folder)!r} to have a {name} that is a whole number above 0, got {value!r}."
+            )
+    return teacher

@@ -15,6 +15,8 @@ class StableAudio3Teacher(StraightTeacher):
 
     pipeline_classes = ("StableAudio3Pipeline",)
     duration_argument = "duration"
+    # Inpainting's.
+    idle_layers = ("to_local_embed",)
 
     @property
     def samples_per_frame(self) -> int:

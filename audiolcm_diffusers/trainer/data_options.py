@@ -114,6 +114,11 @@ class ExampleConfig:
     mixture_share: float = option(0.2, "Share of examples with two sounds.")
     max_gain_db: float = option(6.0, "Sounds are amplified by up to plus or minus this many decibels.")
 
+    @property
+    def lengths_s(self):
+        r"""`list[float]`: `durations_s` as numbers."""
+        return [float(duration) for duration in self.durations_s.split(",")]
+
     def check_examples(self):
         r"""
         Refuse impossible values.
@@ -126,12 +131,20 @@ class ExampleConfig:
         if not self.max_gain_db >= 0.0:
             raise ValueError(f"Expected max_gain_db >= 0, got {self.max_gain_db}.")
 
-    def example_drawer(self, clips, samples_multiple, sampling_rate, seconds_per_batch=None, unconditional_share=0.0):
+    def example_drawer(
+        self,
+        clips,
+        samples_multiple,
+        sampling_rate,
+        seconds_per_batch=None,
+        unconditional_share=0.0,
+        durations_s=None,
+    ):
         r"""
         The [`~audiolcm_diffusers.data.captions.ExampleDrawer`] that the options describe, of sounds of whole latent
         frames; by default of batches with one example of the longest length.
         """
-        durations_s = [float(duration) for duration in self.durations_s.split(",")]
+        durations_s = self.lengths_s if durations_s is None else durations_s
         wordings = Wordings() if self.wordings is None else Wordings.from_json(self.wordings)
         for text in wordings.texts():
             try:

@@ -183,7 +183,7 @@ class CaptionedRunConfig(ExampleConfig, RunConfig):
 
     def examples_of_a_batch(self):
         r"""`tuple[float, float]`: Clips that a batch is made of, on average, and its longest example in seconds."""
-        durations_s = [float(duration) for duration in self.durations_s.split(",")]
+        durations_s = self.lengths_s
         shares = [float(share) for share in self.duration_shares.split(",")]
         sizes = [max(1, round(self.seconds_per_batch / duration)) for duration in durations_s]
         mean = sum(share * size for share, size in zip(shares, sizes)) / sum(shares)
@@ -210,7 +210,7 @@ class CaptionedRunConfig(ExampleConfig, RunConfig):
             )
             cache.check(family_fingerprints(teacher), self.chosen_example_options())
             return CachedFamilyExamples(cache, teacher)
-        check_durations(self.durations_s, teacher)
+        durations_s = durations_of(self, teacher)
         # What a caption may be is the family's affair; brackets and weights are ours.
         clips = run.clips(
             *self.examples_of_a_batch(),
@@ -224,27 +224,34 @@ class CaptionedRunConfig(ExampleConfig, RunConfig):
             teacher.sampling_rate,
             self.seconds_per_batch,
             self.unconditional_share,
+            durations_s,
         )
         return FamilyExamples(drawer, teacher)
 
 
-def check_durations(durations_s, teacher):
+def durations_of(config, teacher):
     r"""
-    Refuse lengths that a family's pipeline does not make.
+    Lengths of examples of a family's sounds: those that are chosen, or of the defaults as much as its pipeline makes.
 
     Args:
-        durations_s (`str`): As the options have them.
+        config ([`~audiolcm_diffusers.trainer.data_options.ExampleConfig`]): The options.
         teacher ([`~teachers.base.Teacher`]): Says how long its sounds are.
 
+    Returns:
+        `list[float]`: Seconds.
+
     Raises:
-        ValueError: If one is longer.
+        ValueError: If a length that is chosen is longer.
     """
-    longest = max(float(duration) for duration in durations_s.split(","))
-    if teacher.max_duration_s is not None and longest > teacher.max_duration_s:
-        raise ValueError(
-            f"Expected durations_s of at most {teacher.max_duration_s:g} s, the longest sound of "
-            f"{type(teacher.pipe).__name__}, got {durations_s!r}."
-        )
+    durations_s, longest_s = config.lengths_s, teacher.max_duration_s
+    if longest_s is None or max(durations_s) <= longest_s:
+        return durations_s
+    if config.durations_s == ExampleConfig.durations_s:
+        return [min(duration, longest_s) for duration in durations_s]
+    raise ValueError(
+        f"Expected durations_s of at most {longest_s:g} s, the longest sound of {type(teacher.pipe).__name__}, got "
+        f"{config.durations_s!r}."
+    )
 
 
 def family_fingerprints(teacher):

@@ -3,6 +3,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -12,7 +13,8 @@ import soundfile
 import tiny_families
 import torch
 from diffusers import DiffusionPipeline, EDMDPMSolverMultistepScheduler
-from script_runs import distillation_options, load_script, run_script
+from safetensors.torch import load_file
+from script_runs import distil_on_two_processes, distillation_options, load_script, run_script
 
 from audiolcm_diffusers import AudioLCMPipeline
 from audiolcm_diffusers.benchmark import benchmark_training
@@ -276,6 +278,64 @@ def distil_cached(teacher, cache, output_dir, data_dir, **options):
         **options,
     )
     return output_dir / "model"
+
+
+def test_lengths_that_are_not_chosen_are_those_that_the_pipeline_makes(teachers, sounds, tmp_path):
+    # A tenth of a second at most, where the defaults are of seconds.
+    run_script(
+        "train_audiolcm_distill",
+        "DistillationConfig",
+        teacher_dir=str(teachers["stable_audio"]),
+        data_dir=str(sounds),
+        output_dir=str(tmp_path / "run"),
+        report_to="none",
+        max_train_steps=1,
+        seconds_per_batch=0.2,
+    )
+    assert (tmp_path / "run/model/model_index.json").is_file()
+
+
+@pytest.mark.parametrize("rate", [0, None, 0.5])
+def test_a_rate_that_cannot_be_is_refused(teachers, sounds, tmp_path, rate):
+    shutil.copytree(teachers["stable_audio_3"], tmp_path / "teacher")
+    path = tmp_path / "teacher/vae/config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "sampling_rate": rate}))
+    with pytest.raises(ValueError, match=f"sampling_rate that is a whole number above 0, got {rate}"):
+        distil(tmp_path / "teacher", sounds, tmp_path / "run")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_run_is_resumed_bit_for_bit(teachers, sounds, tmp_path, family):
+    common = {"max_train_steps": 4, "checkpointing_steps": 2, "logging_steps": 1, "warmup_steps": 1}
+    whole = distil(teachers[family], sounds, tmp_path / "whole", **common)
+    resume = {"resume_from_checkpoint": str(tmp_path / "whole/checkpoint-2")}
+    resumed = distil(teachers[family], sounds, tmp_path / "resumed", **common, **resume)
+    part = "unet" if family == "audioldm2" else "transformer"
+    ends = [load_file(folder / part / "diffusion_pytorch_model.safetensors") for folder in (whole, resumed)]
+    assert all(torch.equal(ends[1][name], weight) for name, weight in ends[0].items())
+
+
+def test_a_network_with_idle_layers_on_two_processes(teachers, sounds, tmp_path):
+    # Weights without gradients would let one process wait for the other.
+    common = {
+        "teacher_dir": str(teachers["stable_audio_3"]),
+        "data_dir": str(sounds),
+        "durations_s": "0.1",
+        "duration_shares": "1",
+        "report_to": "none",
+        "max_train_steps": 3,
+        "warmup_steps": 1,
+        "logging_steps": 1,
+    }
+    one, two = ({**common, "output_dir": tmp_path / name} for name in ("one", "two"))
+    run_script("train_audiolcm_distill", "DistillationConfig", **one, seconds_per_batch=0.4)
+    distil_on_two_processes(tmp_path, {**two, "seconds_per_batch": 0.2})
+    lines = [
+        [json.loads(line)["loss"] for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    ]
+    # The same examples, shared out.
+    assert lines[1] == pytest.approx(lines[0], rel=1e-3)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
