@@ -149,8 +149,7 @@ class Manifest:
             mine = []
             for sound in sounds:
                 folder.mkdir(exist_ok=True)
-                name = hashlib.sha256(self.name_of(sound).encode(errors="surrogateescape")).hexdigest()[:24]
-                lock = FileLock(folder / name)
+                lock = FileLock(folder / _claim_of(self.name_of(sound)))
                 try:
                     lock.acquire(timeout=0)
                 except Timeout:
@@ -164,6 +163,18 @@ class Manifest:
         try:
             folder.rmdir()
         except OSError:  # somebody's claims
+            self._drop_claims_of_done(folder)
+
+    def _drop_claims_of_done(self, folder):
+        """Remove claims that were left by one who was killed between listing a sound and letting go of it."""
+        done = {_claim_of(name) for name in self._lines}
+        try:
+            for path in folder.iterdir():
+                if path.name in done:
+                    # Nobody makes it again, whoever holds it.
+                    path.unlink(missing_ok=True)
+            folder.rmdir()
+        except OSError:
             pass
 
     def add(self, entries: Sequence[dict[str, Any]]) -> None:
@@ -172,6 +183,10 @@ class Manifest:
             file.write("".join(map(_line, entries)).encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _claim_of(name):
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:24]
 
 
 def _line(entry):

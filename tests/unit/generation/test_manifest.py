@@ -56,6 +56,29 @@ def test_lines_are_added_as_sounds_are_made(folder):
     assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == []
 
 
+def test_a_claim_of_one_who_was_killed_after_its_line_was_written_is_gone_with_the_next(folder):
+    sounds, entries = planned(folder)
+    manifest, claims = open_list(folder), folder / ".manifest.jsonl.claims"
+    manifest.prepare(sounds, entries)
+    with manifest.claimed(sounds[:1]):
+        make(sounds[0])
+        manifest.add(entries[:1])
+        (left,) = claims.iterdir()
+    claims.mkdir()
+    (claims / left.name).touch()
+    other = claims / "another"
+    other.touch()
+    with open_list(folder).claimed(sounds[1:2]):
+        pass
+    # Somebody may hold what is not done.
+    assert list(claims.iterdir()) == [other]
+    other.unlink()
+    (claims / left.name).touch()
+    with open_list(folder).claimed(sounds[1:2]):
+        pass
+    assert not claims.exists()
+
+
 def test_what_is_claimed_is_nobody_elses(folder):
     sounds, entries = planned(folder)
     one, other = open_list(folder), open_list(folder)
