@@ -174,7 +174,7 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
             raise ValueError(
                 f"guidance='embedded' needs a class that is told a strength; {names} is none. Use guidance='fixed'."
             )
-        self.refuse_chosen((*OWN_OPTIONS, "w_min", "w_max"), f"a student of {names} has no use for it")
+        self.check_family_options(family, (*OWN_OPTIONS, "w_min", "w_max"))
         if not 1 <= self.num_solver_timesteps <= 1000:
             raise ValueError(f"Expected num_solver_timesteps from 1 to 1000, got {self.num_solver_timesteps}.")
 
@@ -263,7 +263,7 @@ def main(config):
 
     student = start_student(config, family, embedded)
     guidance_embedding_dim = student.config.time_cond_proj_dim if embedded else None
-    config.set_up(student)
+    config.set_up(student, None if is_ours else family)
     if not is_ours:
         # Loss and solver call ours as they are, with an embedding of the strength.
         teacher, student = family.network(teacher), family.network(student)

@@ -184,15 +184,8 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
 
     def check_family(self, family):
         """Refuse what a pipeline of diffusers' own has no use for."""
-        if family is AudioLCMTeacher:
-            return
-        for name in OWN_OPTIONS:
-            value, default = getattr(self, name), getattr(TextToAudioConfig, name)
-            if value != default:
-                raise ValueError(
-                    f"{name} is of AudioLCM alone: leave it out for {', '.join(family.pipeline_classes)}, got "
-                    f"{value!r}."
-                )
+        if family is not AudioLCMTeacher:
+            self.check_family_options(family, OWN_OPTIONS)
 
     @property
     def family(self):
@@ -344,7 +337,7 @@ def fine_tune_family(config):
     examples = config.family_examples(run, family)
     denoiser = family.denoiser
     denoiser = config.with_adapter(denoiser) if config.lora_rank is not None else family.trainable(denoiser)
-    config.set_up(denoiser)
+    config.set_up(denoiser, family)
     network = family.network(denoiser)
     if config.compile:
         network.compile()

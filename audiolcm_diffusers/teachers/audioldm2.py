@@ -3,9 +3,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from diffusers import LCMScheduler
+from diffusers import LCMScheduler, Transformer2DModel
+from torch.utils.checkpoint import checkpoint
 
 from .base import Conditions, ScheduledTeacher
 
@@ -15,6 +17,23 @@ from .base import Conditions, ScheduledTeacher
 WINDOW = 1024
 MAGNITUDE_FLOOR = 1e-5
 PEAK = 0.5
+
+
+def _checkpointed(layer: torch.nn.Module, *args: Any) -> Any:
+    """A layer of the network, computed again in the backward pass."""
+    if isinstance(layer, Transformer2DModel):
+        # Blocks of diffusers 0.42 (`modeling_audioldm2.py`) hand arguments on by position and leave one out, so that
+        # masks are taken for something else.
+        sample, states, _, _, cross_attention_kwargs, mask, states_mask = args
+        options = {
+            "encoder_hidden_states": states,
+            "cross_attention_kwargs": cross_attention_kwargs,
+            "attention_mask": mask,
+            "encoder_attention_mask": states_mask,
+            "return_dict": False,
+        }
+        return checkpoint(layer, sample, use_reentrant=False, **options)
+    return checkpoint(layer, *args, use_reentrant=False)
 
 
 class AudioLDM2Teacher(ScheduledTeacher):
@@ -29,6 +48,9 @@ class AudioLDM2Teacher(ScheduledTeacher):
     pipeline_classes = ("AudioLDM2Pipeline",)
     denoiser_name = "unet"
     duration_argument = "audio_length_in_s"
+
+    def enable_gradient_checkpointing(self, denoiser: torch.nn.Module) -> None:
+        denoiser.enable_gradient_checkpointing(_checkpointed)
 
     @property
     def sampling_rate(self) -> int:

@@ -85,6 +85,8 @@ class Teacher(ABC):
     denoiser_name: ClassVar[str] = "transformer"
     # The pipeline's argument for seconds of sound.
     duration_argument: ClassVar[str]
+    # Whether the network's class computes activations twice instead of keeping them.
+    has_gradient_checkpointing: ClassVar[bool] = True
     # Ends of names of layers that text to sound never runs, which are left as they are.
     idle_layers: ClassVar[tuple[str, ...]] = ()
     # Whether the pipeline loads adapters of its own format.
@@ -104,6 +106,10 @@ class Teacher(ABC):
     def default_guidance_scale(self) -> float:
         r"""`float`: What the pipeline is guided with where nothing is asked for."""
         return float(inspect.signature(type(self.pipe).__call__).parameters["guidance_scale"].default)
+
+    def enable_gradient_checkpointing(self, denoiser: torch.nn.Module) -> None:
+        r"""Let a network of the family compute activations twice instead of keeping them."""
+        denoiser.enable_gradient_checkpointing()
 
     def trainable(self, denoiser: torch.nn.Module) -> torch.nn.Module:
         r"""

@@ -17,6 +17,7 @@ class LongCatAudioDiTTeacher(StraightTeacher):
 
     pipeline_classes = ("LongCatAudioDiTPipeline",)
     duration_argument = "audio_duration_s"
+    has_gradient_checkpointing = False
 
     @property
     def samples_per_frame(self) -> int:

@@ -140,10 +140,40 @@ class CaptionedRunConfig(ExampleConfig, RunConfig):
     def sources(cls):
         return (*super().sources(), "cache_dir")
 
-    def set_up(self, transformer):
-        r"""Apply the options on memory and speed to a transformer that is to be trained."""
+    def check_family_options(self, family, unused):
+        r"""
+        Refuse what a pipeline of diffusers' own has no use for.
+
+        Args:
+            family (`type[Teacher]`): Its family.
+            unused (`Sequence[str]`): Options that only pipelines of ours have a use for.
+
+        Raises:
+            ValueError: If one was not left at its default.
+        """
+        names = ", ".join(family.pipeline_classes)
+        for name in unused:
+            value, default = getattr(self, name), getattr(type(self), name)
+            if value != default:
+                raise ValueError(f"{name} is of AudioLCM alone: leave it out for {names}, got {value!r}.")
+        if self.gradient_checkpointing and not family.has_gradient_checkpointing:
+            raise ValueError(
+                f"The network of {names} has no gradient checkpointing: leave out gradient_checkpointing."
+            )
+
+    def set_up(self, transformer, teacher=None):
+        r"""
+        Apply the options on memory and speed to a transformer that is to be trained.
+
+        Args:
+            transformer (`nn.Module`): The network.
+            teacher ([`~teachers.base.Teacher`], *optional*): Its family, of another than ours.
+        """
         if self.gradient_checkpointing:
-            transformer.enable_gradient_checkpointing()
+            if teacher is None:
+                transformer.enable_gradient_checkpointing()
+            else:
+                teacher.enable_gradient_checkpointing(transformer)
         if self.attention_backend is not None:
             transformer.set_attention_backend(self.attention_backend)
 

@@ -315,6 +315,17 @@ def test_a_run_is_resumed_bit_for_bit(teachers, sounds, tmp_path, family):
     assert all(torch.equal(ends[1][name], weight) for name, weight in ends[0].items())
 
 
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "longcat"])
+def test_activations_that_are_computed_twice_are_the_same(teachers, sounds, tmp_path, family):
+    runs = [
+        distil(teachers[family], sounds, tmp_path / name, gradient_checkpointing=name == "twice")
+        for name in ("once", "twice")
+    ]
+    part = "unet" if family == "audioldm2" else "transformer"
+    once, twice = (load_file(folder / part / "diffusion_pytorch_model.safetensors") for folder in runs)
+    assert all(torch.allclose(twice[name], weight, atol=1e-5) for name, weight in once.items())
+
+
 def test_a_network_with_idle_layers_on_two_processes(teachers, sounds, tmp_path):
     # Weights without gradients would let one process wait for the other.
     common = {
@@ -365,10 +376,11 @@ def test_what_is_not_measured_of_a_teacher(teachers):
         ({"guidance": "loud"}, "to be 'embedded' or 'fixed', got 'loud'"),
         ({"w": 2.0}, "w=2.0 goes with guidance='fixed', got guidance=None"),
         ({"guidance": "fixed", "w": -1.0}, "a finite w >= 0, got -1.0"),
-        ({"w_max": 9.0}, "has no use for it: leave out w_max, got 9.0"),
-        ({"timestep_power": 0.5}, "leave out timestep_power, got 0.5"),
-        ({"vocoder_dir": "v"}, "leave out vocoder_dir, got 'v'"),
+        ({"w_max": 9.0}, "w_max is of AudioLCM alone: leave it out for LongCatAudioDiTPipeline, got 9.0"),
+        ({"timestep_power": 0.5}, "timestep_power is of AudioLCM alone: .*, got 0.5"),
+        ({"vocoder_dir": "v"}, "vocoder_dir is of AudioLCM alone: .*, got 'v'"),
         ({"num_solver_timesteps": 0}, "from 1 to 1000, got 0"),
+        ({"gradient_checkpointing": True}, "LongCatAudioDiTPipeline has no gradient checkpointing"),
     ],
 )
 def test_what_a_family_has_no_use_for_is_refused(teachers, tmp_path, options, told):
