@@ -7,6 +7,7 @@ global random state as it was. Text is tokenized byte by byte, so the length of 
 """
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,18 @@ REFERENCES = Path(__file__).parent / "references"
 
 TEXT_WIDTH = 16
 NUM_TOKENS = 40
+
+
+@pytest.fixture(autouse=True)
+def attention_backend_of_the_process():
+    """
+    A model's backend becomes that of the process, too, and stays so: sums of other tests would be rounded otherwise,
+    and some backends change settings of the process for as long as they run, which threads notice.
+    """
+    yield
+    module = sys.modules.get("diffusers.models.attention_dispatch")
+    if module is not None:  # else nobody can have changed it
+        module._AttentionBackendRegistry._active_backend = module.AttentionBackendName(module.DIFFUSERS_ATTN_BACKEND)
 
 
 def seeded(build):

@@ -81,6 +81,7 @@ def main(config):
     with locked(folder, "Another cache") if state.is_main_process else nullcontext():
         if state.is_main_process:
             clean_leftovers(folder)
+            remove_spool(folder)  # of a run that was killed
         try:
             write(config, state, folder)
         finally:

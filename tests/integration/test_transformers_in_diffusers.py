@@ -8,7 +8,7 @@ import pytest
 import torch
 from diffusers.hooks import FirstBlockCacheConfig, MagCacheConfig, PyramidAttentionBroadcastConfig
 from diffusers.hooks._helpers import TransformerBlockRegistry
-from diffusers.models.attention_dispatch import _AttentionBackendRegistry, attention_backend
+from diffusers.models.attention_dispatch import attention_backend
 
 
 MASK = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]], dtype=torch.bool)
@@ -95,9 +95,7 @@ def test_fused_projections(make_transformer, inputs, relative_error):
 
 
 @pytest.mark.parametrize("backend", ["native", "_native_math"])
-def test_attention_backends(make_transformer, inputs, relative_error, backend, monkeypatch):
-    # A model's backend becomes that of the process, too, and stays so: sums of other tests would be rounded otherwise.
-    monkeypatch.setattr(_AttentionBackendRegistry, "_active_backend", _AttentionBackendRegistry._active_backend)
+def test_attention_backends(make_transformer, inputs, relative_error, backend):
     model = make_transformer()
     expected = run(model, inputs)
     model.set_attention_backend(backend)
