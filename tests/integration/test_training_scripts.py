@@ -6,6 +6,8 @@ import dataclasses
 import importlib.util
 import json
 import math
+import re
+import shutil
 import time
 from pathlib import Path
 
@@ -25,7 +27,6 @@ from script_runs import (
     cache,
     distil,
     distillation_options,
-    finish,
     forbid,
     load_script,
     losses_and_weights,
@@ -690,12 +691,23 @@ def launch_environment(name):
     return {name: value for name, value in environment.items() if name.startswith(names)}
 
 
-def start_sharded(script, config, **options):
-    """Start two processes of a script on CPUs as a configuration of accelerate says."""
+def run_sharded(script, config, output_dir, **options):
+    """
+    Run two processes of a script on CPUs as a configuration of accelerate says.
+
+    Now and then threads of gloo take a process down with them (torch 2.13, SIGABRT or SIGSEGV, one run in ten). What
+    is tested is what a run computes: one that a signal ended is run again, once.
+    """
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     launch.append(str(Path(__file__).with_name("sharded_on_cpus.py")))
     environment = {**launch_environment(config), "DS_ACCELERATOR": "cpu", "DS_BUILD_OPS": "0"}
-    return start_script(script, launch, environment, **options)
+    process = start_script(script, launch, environment, output_dir=output_dir, **options)
+    errors = process.communicate(timeout=300)[1]
+    if process.returncode != 0 and re.search(r"exitcode: -(6|11)\b", errors):
+        shutil.rmtree(output_dir, ignore_errors=True)
+        process = start_script(script, launch, environment, output_dir=output_dir, **options)
+        errors = process.communicate(timeout=300)[1]
+    assert process.returncode == 0, errors[-3000:]
 
 
 SHARDED = [
@@ -718,7 +730,7 @@ def test_shards_train_as_one_process_with_twice_the_batch_and_go_on(trained, dat
         "validation_steps": 3,
         "validation_prompts": "a tone",
     }
-    finish(start_sharded("train_audiolcm_distill", config, **options))
+    run_sharded("train_audiolcm_distill", config, **options)
     assert_the_same_training(whole, losses_and_weights(tmp_path / "pair"))
     assert read_audio(tmp_path / "pair/model/samples/00.wav").shape == (8192,)
     # As on one process: what is saved is one folder of `diffusers`, without a trace of shards.
@@ -727,7 +739,7 @@ def test_shards_train_as_one_process_with_twice_the_batch_and_go_on(trained, dat
 
     options["resume_from_checkpoint"] = tmp_path / "pair/checkpoint-2"
     options["output_dir"] = tmp_path / "resumed"
-    finish(start_sharded("train_audiolcm_distill", config, **options))
+    run_sharded("train_audiolcm_distill", config, **options)
     (line,) = (tmp_path / "resumed/log.jsonl").read_text().splitlines()
     assert json.loads(line)["step"] == 3 and json.loads(line)["loss"] == pytest.approx(whole[0][2], abs=2e-5)
     names = [f"{run}/model/transformer/diffusion_pytorch_model.safetensors" for run in ("pair", "resumed")]
@@ -764,7 +776,7 @@ def test_a_text_encoder_and_a_transformer_are_sharded_as_one(trained, data_dir, 
         **options,
     )
     options.update(output_dir=tmp_path / "pair", seconds_per_batch=0.512, gradient_checkpointing=True)
-    finish(start_sharded("train_text_to_audio", config, **options))
+    run_sharded("train_text_to_audio", config, **options)
     for name in ("transformer/diffusion_pytorch_model", "text_encoder_2/model"):
         start, whole, pair = (
             load_file(folder / f"{name}.safetensors")
