@@ -20,7 +20,6 @@ from pathlib import Path
 import torch
 from accelerate import PartialState
 from accelerate.utils import parse_flag_from_env
-from diffusers import DiffusionPipeline
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D
 from audiolcm_diffusers.data.captioned_audio import TooMuchForMemory
@@ -28,8 +27,9 @@ from audiolcm_diffusers.data.latent_cache import DTYPES, CacheWriter, fingerprin
 from audiolcm_diffusers.data.latents import LatentEncoder
 from audiolcm_diffusers.data.spooled_clips import SpooledClips, remove_spool
 from audiolcm_diffusers.files import clean_leftovers, locked
+from audiolcm_diffusers.teachers.audiolcm import AudioLCMTeacher
 from audiolcm_diffusers.teachers.examples import FamilyEncoder
-from audiolcm_diffusers.teachers.families import load_family
+from audiolcm_diffusers.teachers.families import family_of, load_family
 from audiolcm_diffusers.trainer import (
     DataConfig,
     ExampleConfig,
@@ -89,14 +89,6 @@ def main(config):
                 remove_spool(folder)
 
 
-def is_of_another_family(pipeline_dir):
-    """Whether a folder, or an id of the Hub, holds a pipeline of diffusers' own."""
-    return (
-        pipeline_dir is not None
-        and DiffusionPipeline.load_config(pipeline_dir).get("_class_name") != "AudioLCMPipeline"
-    )
-
-
 def clips_at(config, state, folder, rate, **how):
     """All clips, in memory, or where they take too much of it decoded to disk, by one process for all."""
     report = folder / "bad_clips.csv" if state.is_main_process else None
@@ -112,7 +104,7 @@ def clips_at(config, state, folder, rate, **how):
 
 def write(config, state, folder):
     """Write the shards that are missing."""
-    if is_of_another_family(config.pipeline_dir):
+    if config.pipeline_dir is not None and family_of(config.pipeline_dir) is not AudioLCMTeacher:
         teacher = load_family(config.pipeline_dir)
         teacher.pipe.to(state.device)
         durations_s = durations_of(config, teacher)

@@ -21,14 +21,13 @@ import math
 from dataclasses import dataclass
 
 import torch
-from diffusers import DiffusionPipeline
 
 from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
 from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule, distillation_loss, draw_step
 from audiolcm_diffusers.pipelines.model_options import trained_lengths
 from audiolcm_diffusers.teachers.audiolcm import AudioLCMTeacher
 from audiolcm_diffusers.teachers.base import FamilyNetwork
-from audiolcm_diffusers.teachers.families import family_of_folder, load_family
+from audiolcm_diffusers.teachers.families import family_of, family_of_folder, load_family
 from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
@@ -202,8 +201,7 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
 
 def load_teacher(config):
     """The teacher in float32, with the vocoder that a student of ours is to have."""
-    class_name = DiffusionPipeline.load_config(config.teacher_dir).get("_class_name")
-    if class_name != "AudioLCMPipeline":
+    if family_of(config.teacher_dir) is not AudioLCMTeacher:
         teacher = load_family(config.teacher_dir)
         config.check_family(type(teacher))
         return teacher

@@ -25,7 +25,7 @@ import json
 from dataclasses import dataclass
 
 import torch
-from diffusers import DDIMScheduler, DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler
 from transformers import T5Config, T5EncoderModel
 
 from audiolcm_diffusers import AudioLCMPipeline, AutoencoderKLMel1D, GriffinLimVocoder, LLaMATransformer1DModel
@@ -41,7 +41,7 @@ from audiolcm_diffusers.paths import (
 from audiolcm_diffusers.pipelines.model_options import trained_lengths
 from audiolcm_diffusers.pipelines.prompt_events import structured_caption
 from audiolcm_diffusers.teachers.audiolcm import AudioLCMTeacher
-from audiolcm_diffusers.teachers.families import family_named, family_of_folder, load_family
+from audiolcm_diffusers.teachers.families import family_of, family_of_folder, load_family
 from audiolcm_diffusers.trainer import (
     CaptionedRunConfig,
     LoraOptions,
@@ -190,10 +190,7 @@ class TextToAudioConfig(LoraOptions, CaptionedRunConfig):
     @property
     def family(self):
         """`type[Teacher]`: Of the pipeline that training goes on from; ours from scratch."""
-        if self.pipeline_dir is None:
-            return AudioLCMTeacher
-        class_name = DiffusionPipeline.load_config(self.pipeline_dir).get("_class_name")
-        return family_named(class_name, f"{self.pipeline_dir!r} to hold a pipeline")
+        return AudioLCMTeacher if self.pipeline_dir is None else family_of(self.pipeline_dir)
 
     @property
     def base_dir(self):

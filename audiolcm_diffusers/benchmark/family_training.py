@@ -5,11 +5,11 @@ import copy
 from types import SimpleNamespace
 
 import torch
-from diffusers import DiffusionPipeline
 
 from ..distillation import SolverSchedule, draw_step
+from ..teachers.audiolcm import AudioLCMTeacher
 from ..teachers.base import Teacher
-from ..teachers.families import load_family, teacher_of
+from ..teachers.families import family_of, load_family, teacher_of
 from .clock import Clock, take_turns
 from .encoders import num_parameters
 from .machine import circumstances
@@ -32,7 +32,7 @@ def load_teacher(folder: str) -> Teacher:
     Raises:
         ValueError: If its family is not known, or it is a student already.
     """
-    if DiffusionPipeline.load_config(folder).get("_class_name") != "AudioLCMPipeline":
+    if family_of(folder) is not AudioLCMTeacher:
         return load_family(folder)
     from ..pipelines.pipeline_audiolcm import AudioLCMPipeline
 

@@ -4,6 +4,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -208,12 +209,28 @@ def clip_mels(clips):
     Returns:
         `list[torch.Tensor]`: float32, shape `(80, ceil(samples / 256))` each.
     """
-    mels = []
-    for clip in clips:
-        samples = max(1024, math.ceil(clip.waveform.shape[0] / 256) * 256)
-        waveform = F.pad(unit(clip.waveform), (0, samples - clip.waveform.shape[0]))
-        mels.append(log_mel_spectrogram(waveform[None])[0])
-    return mels
+    return [mel_of(unit(clip.waveform)) for clip in clips]
+
+
+def mel_of(waveform):
+    r"""
+    Log-mel spectrogram of a waveform of any length.
+
+    Args:
+        waveform (`torch.Tensor` of shape `(samples,)`): float32 at 16 kHz. What is missing to a window is silence.
+
+    Returns:
+        `torch.Tensor` of shape `(80, ceil(samples / 256))`: float32; of at least one window.
+    """
+    samples = max(1024, math.ceil(waveform.shape[0] / 256) * 256)
+    return log_mel_spectrogram(F.pad(waveform, (0, samples - waveform.shape[0]))[None])[0]
+
+
+def seeded_generator(*numbers):
+    r"""Random numbers that are a function of some whole numbers, as seed and step, none of which is negative."""
+    # A CPU generator keeps 32 bits of its seed; sums of seed and step would meet in them.
+    (seed,) = np.random.SeedSequence(numbers).generate_state(1)
+    return torch.Generator().manual_seed(int(seed))
 
 
 def crop_or_pad(sequence, length, offset, value):

@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
-from .captioned_audio import BadClip, check_bad_share, random_offset
+from .captioned_audio import BadClip, check_bad_share, random_offset, seeded_generator
 from .metadata import captions_of
 
 
@@ -40,8 +39,6 @@ class HeldClips:
     Args:
         clips (`list[Clip]`): The data.
     """
-
-    source = None
 
     def __init__(self, clips):
         self.clips = clips
@@ -174,14 +171,9 @@ class ClipParts:
         length, longest = clip.waveform.shape[-1], self.sizes.max_clip_samples
         if length <= longest:
             return clip
-        offset = random_offset(length, longest, _generator(self.seed, index, number))
+        offset = random_offset(length, longest, seeded_generator(self.seed, index, number))
         # A copy: a view would keep the whole of it in memory.
         return replace(clip, waveform=clip.waveform[..., offset : offset + longest].clone())
-
-
-def _generator(*numbers):
-    (seed,) = np.random.SeedSequence(numbers).generate_state(1)
-    return torch.Generator().manual_seed(int(seed))
 
 
 class RowsOfTable:

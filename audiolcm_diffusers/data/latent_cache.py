@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 
 from ..audio import mel
 from ..files import replacing
+from .captioned_audio import seeded_generator
 from .captions import draw_example, happens
 from .latents import LatentBatch
 
@@ -252,10 +253,6 @@ class CacheWriter:
     def _stored(self, tensor):
         return tensor.to("cpu", DTYPES[self.dtype]).contiguous()
 
-    def _generator(self, index, *purpose):
-        (seed,) = np.random.SeedSequence((self.seed, index, *purpose)).generate_state(1)
-        return torch.Generator().manual_seed(int(seed))
-
     def example(self, index, num_samples):
         r"""The [`~audiolcm_diffusers.data.captions.Example`] of a number: a function of it and the seed."""
         return draw_example(
@@ -263,7 +260,7 @@ class CacheWriter:
             self.drawer.weights,
             num_samples,
             self.drawer.wordings,
-            self._generator(index),
+            seeded_generator(self.seed, index),
             first_index=self.clip_of_example[index],
             **self.drawer.example_options,
         )
@@ -288,7 +285,7 @@ class CacheWriter:
             part = slice(first, first + batch_size)
             mels, latents = self.encoder.mels_and_latents(
                 torch.stack([example.waveform for example in examples[part]]),
-                generators=[self._generator(index, 1) for index in indices[part]],
+                generators=[seeded_generator(self.seed, index, 1) for index in indices[part]],
             )
             parts = {"mels": mels, "latents": latents, "prompt_embeds": self.encoder.embeds(prompts[part])}
             for name, tensor in parts.items():

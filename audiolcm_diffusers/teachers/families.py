@@ -112,6 +112,21 @@ def _config(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def family_of(folder: str) -> type[Teacher]:
+    r"""
+    The family of a pipeline, teacher or not.
+
+    Args:
+        folder (`str`): Folder, or id on the Hub.
+
+    Raises:
+        ValueError: If it is not known.
+    """
+    return family_named(
+        DiffusionPipeline.load_config(folder).get("_class_name"), f"{str(folder)!r} to hold a pipeline"
+    )
+
+
 def load_family(folder: str) -> Teacher:
     r"""
     Load a pipeline of diffusers' own as a teacher, in float32.
@@ -124,8 +139,8 @@ def load_family(folder: str) -> Teacher:
             rate that cannot be.
     """
     family_of_folder(folder)
-    class_name = DiffusionPipeline.load_config(folder)["_class_name"]
-    family = family_named(class_name, f"{str(folder)!r} to hold a pipeline")
+    family = family_of(folder)
+    (class_name,) = family.pipeline_classes
     teacher = family(getattr(diffusers, class_name).from_pretrained(folder, dtype=torch.float32))
     for name in ("sampling_rate", "samples_per_frame"):
         value = getattr(teacher, name)

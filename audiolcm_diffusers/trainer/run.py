@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from accelerate.utils import set_seed
 from diffusers import DiffusionPipeline
 
+from ..data.captioned_audio import seeded_generator
 from ..data.clip_parts import ClipParts, PartSizes, Share
 from ..files import clean_leftovers, locked, replacing
 from ..teachers.student_mark import mark_student
@@ -55,13 +55,6 @@ def due_after(step, config):
         saves=ends or step % config.checkpointing_steps == 0,
         validates=every > 0 and (ends or step % every == 0),
     )
-
-
-def seeded_generator(*numbers):
-    r"""Random numbers that are a function of some whole numbers, as seed and step, none of which is negative."""
-    # A CPU generator keeps 32 bits of its seed; sums of seed and step would meet in them.
-    (seed,) = np.random.SeedSequence(numbers).generate_state(1)
-    return torch.Generator().manual_seed(int(seed))
 
 
 class TrainingRun:
@@ -319,7 +312,7 @@ class TrainingRun:
         if isinstance(self._clips, ClipParts):
             self._clips.save_state(folder / self._place_name)
 
-    def save_model(self, model, *beside, mark=None):
+    def save_model(self, model, *beside, mark=None, usage=None):
         r"""
         Write the `save_pretrained` folder of a model or pipeline and its card as `model` in the output folder, on the
         main process, upload it where the options say so, and end the run.
@@ -329,6 +322,7 @@ class TrainingRun:
             beside: What else is saved in the same folder, such as the model's tokenizer.
             mark (`dict`, *optional*): Of a student without guidance embedding, see
                 [`~teachers.student_mark.mark_student`].
+            usage (`str`, *optional*): Code for the card; by default what loads the model.
         """
 
         def save(folder):
@@ -338,7 +332,7 @@ class TrainingRun:
                 mark_student(folder, mark)
 
         card_data = {"pipeline_tag": "text-to-audio"} if isinstance(model, DiffusionPipeline) else {}
-        self.end(save, model_usage(type(model), self.hub_name), card_data)
+        self.end(save, usage or model_usage(type(model), self.hub_name), card_data)
 
     def save_adapter(self, transformer, base, usage):
         r"""
@@ -362,14 +356,7 @@ class TrainingRun:
             call (`str`): Code for the card that calls `pipe`.
             mark (`dict`, *optional*): Of a student, see [`~teachers.student_mark.mark_student`].
         """
-
-        def save(folder):
-            pipe.save_pretrained(folder)
-            if mark is not None:
-                mark_student(folder, mark)
-
-        usage = family_usage(type(pipe), repr(self.hub_name)) + f"\n{call}"
-        self.end(save, usage, {"pipeline_tag": "text-to-audio"})
+        self.save_model(pipe, mark=mark, usage=family_usage(type(pipe), repr(self.hub_name)) + f"\n{call}")
 
     def save_family_adapter(self, teacher, denoiser, call, scheduler=None):
         r"""

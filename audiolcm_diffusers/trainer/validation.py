@@ -6,18 +6,12 @@ import torch
 from PIL import Image
 
 from ..audio.io import resample, write_audio
-from ..audio.mel import HOP_LENGTH, log_mel_spectrogram
 from ..audio.plots import plot_mels
+from ..data.captioned_audio import mel_of
 
 
 # Of the spectrograms in pictures, in Hz.
 MEL_RATE = 16000
-
-
-def clip_mel(waveform):
-    r"""The log-mel spectrogram of a waveform of any length at `MEL_RATE`."""
-    missing = max(1024, -(-len(waveform) // HOP_LENGTH) * HOP_LENGTH) - len(waveform)
-    return log_mel_spectrogram(torch.nn.functional.pad(waveform, (0, missing))[None])[0]
 
 
 @torch.no_grad()
@@ -73,7 +67,7 @@ def make_family_sounds(teacher, pipe, prompts, folder, seed, options):
             sound = teacher.sound(pipe, prompt, torch.Generator().manual_seed(seed + index), **options)
         write_audio(folder / f"{index:02d}.wav", sound, teacher.sampling_rate)
         waveforms.append(sound.mean(dim=0))
-        mels.append(clip_mel(resample(waveforms[-1], teacher.sampling_rate, MEL_RATE)))
+        mels.append(mel_of(resample(waveforms[-1], teacher.sampling_rate, MEL_RATE)))
     plot_mels(folder / "mels.png", mels, captions=prompts)
     return waveforms
 
