@@ -26,6 +26,11 @@ from . import paths
 from .paths import NoisePath, align, variance_preserving
 
 
+# A strength is embedded with up to a thousand radians a unit; intervals with a hundredth of that, smooth enough for
+# their derivative to be learnt.
+INTERVAL_SCALE = 0.01
+
+
 def solver_timesteps(num_train_timesteps: int, num_solver_timesteps: int) -> torch.Tensor:
     r"""
     Timesteps on which the teacher's solver walks during distillation, and from which inference picks its own.
@@ -199,6 +204,21 @@ def guidance_embedding(w: torch.Tensor, embedding_dim: int = 256) -> torch.Tenso
     w = torch.as_tensor(w, dtype=torch.float32)
     angles = (w * 1000.0)[..., None] * guidance_frequencies(embedding_dim, w.device)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def interval_embedding(interval: torch.Tensor, embedding_dim: int = 256) -> torch.Tensor:
+    r"""
+    How far a step goes, embedded for a student of average velocities (MeanFlow, arXiv:2505.13447) in place of a
+    guidance strength.
+
+    Args:
+        interval (`torch.Tensor` of any shape): `t - r`, shares of noise, from 0 to 1.
+        embedding_dim (`int`, defaults to 256): See [`guidance_embedding`].
+
+    Returns:
+        `torch.Tensor`: See [`guidance_embedding`].
+    """
+    return guidance_embedding(INTERVAL_SCALE * interval, embedding_dim)
 
 
 def guidance_frequencies(embedding_dim: int, device: torch.device | None = None) -> torch.Tensor:

@@ -15,15 +15,12 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from .consistency import guidance_embedding
+from .consistency import interval_embedding
 from .distillation import SolverSchedule, guided_prediction
 from .paths import add_noise, align
 
 
 DERIVATIVES = ("jvp", "difference")
-# Intervals are embedded as a guidance strength is, which turns a thousand times a unit: a hundredth of that is smooth
-# enough to be derived.
-INTERVAL_SCALE = 0.01
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ def average_velocity(
     Returns:
         `torch.Tensor` of the shape of `sample`, float32.
     """
-    interval = guidance_embedding(INTERVAL_SCALE * (t - r), interval_embedding_dim).to(sample.dtype)
+    interval = interval_embedding(t - r, interval_embedding_dim).to(sample.dtype)
     timesteps = t * len(schedule.path)
     return student(sample, timesteps, encoder_hidden_states, timestep_cond=interval, return_dict=False)[0].float()
 
@@ -193,11 +190,13 @@ def meanflow_loss(
 
     student_pred = u(noisy_latents, draw.t)
     with torch.no_grad():
-        if derivative == "jvp":
-            _, change = torch.func.jvp(u, (noisy_latents, draw.t), (velocity, torch.ones_like(draw.t)))
-        else:
-            before, after = (u(noisy_latents + way * step * velocity, draw.t + way * step) for way in (-1, 1))
-            change = (after - before) / (2 * step)
+        # Half precision would round away what so near points differ by.
+        with torch.autocast(noisy_latents.device.type, enabled=False):
+            if derivative == "jvp":
+                _, change = torch.func.jvp(u, (noisy_latents, draw.t), (velocity, torch.ones_like(draw.t)))
+            else:
+                before, after = (u(noisy_latents + way * step * velocity, draw.t + way * step) for way in (-1, 1))
+                change = (after - before) / (2 * step)
         target = velocity - align(draw.t - draw.r, velocity) * change
     error = (student_pred - target).square().flatten(1).mean(dim=1)
     loss = (error / (error.detach() + constant) ** power).mean()

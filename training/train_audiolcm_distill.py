@@ -14,6 +14,9 @@ makes sound in two steps. With `--lora_rank` it holds a small adapter instead, w
 
 A student of ours is told how strongly it is guided (`--guidance embedded`). Others have no place for that: one
 strength is folded in (`--guidance fixed --w 4`), and the student is called with guidance off.
+
+`--method meanflow` trains a student of ours, of a teacher on the straight path (`flow_prediction`), that predicts
+average velocities instead (MeanFlow, arXiv:2505.13447): it makes sound in one step or more, without fresh noise.
 """
 
 import copy
@@ -21,9 +24,12 @@ import math
 from dataclasses import dataclass
 
 import torch
+from diffusers import FlowMapEulerDiscreteScheduler
 
 from audiolcm_diffusers import AudioLCMPipeline, LCMAudioScheduler
 from audiolcm_diffusers.distillation import LOSS_TYPES, SOLVERS, SolverSchedule, distillation_loss, draw_step
+from audiolcm_diffusers.meanflow import DERIVATIVES, draw_interval, meanflow_loss
+from audiolcm_diffusers.paths import NoisePath
 from audiolcm_diffusers.pipelines.model_options import trained_lengths
 from audiolcm_diffusers.teachers.audiolcm import AudioLCMTeacher
 from audiolcm_diffusers.teachers.base import FamilyNetwork
@@ -47,12 +53,30 @@ OWN_OPTIONS = (
     "guidance_embedding_dim",
     "default_guidance_scale",
 )
+METHODS = ("lcm", "meanflow")
+# Options that one method has and the other has not.
+LCM_OPTIONS = (
+    "num_solver_timesteps",
+    "num_solver_steps",
+    "solver",
+    "loss_type",
+    "huber_c",
+    "target_decay",
+    "timestep_power",
+    "w_min",
+    "w_max",
+)
+MEANFLOW_OPTIONS = ("interval_share", "interval_mean", "interval_std", "derivative")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistillationConfig(LoraOptions, CaptionedRunConfig):
     unconditional_share: float = option(0.0, "Must be 0: a student is guided by its embedding.")
     teacher_dir: str = option("runs/teacher/model", "Pipeline of the teacher: a folder, or an id of the Hub.")
+    method: str = option(
+        "lcm",
+        '"lcm": consistency distillation; "meanflow": average velocities, of an AudioLCM teacher that predicts flow.',
+    )
     guidance: str | None = option(
         None,
         '"embedded": the student is told a strength between w_min and w_max; "fixed": it learns the strength w alone '
@@ -78,6 +102,16 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
         "Spacing of the student's steps, see `LCMAudioScheduler`; below 1, all but the first begin with less noise. "
         "By default that of student_dir, or 1.",
     )
+    interval_share: float = option(
+        0.25, "meanflow: share of sounds that learn intervals; the others learn velocities."
+    )
+    interval_mean: float = option(-0.4, "meanflow: of the normal numbers whose logistic function are the times.")
+    interval_std: float = option(1.0, "meanflow: their standard deviation.")
+    derivative: str = option(
+        "difference",
+        'meanflow: how a derivative is found: "difference", by two more runs in float32, or "jvp", exactly, without '
+        "compile and with attention_backend _native_math.",
+    )
     guidance_embedding_dim: int = option(256, "Width of the embedded guidance strength; an adapter has none.")
     default_guidance_scale: float | None = option(
         None, "Guidance scale that the student is saved with, for calls that name none; the teacher's by default."
@@ -87,6 +121,7 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
         super().__post_init__()
         self.check_lora()
         self.check_guidance()
+        self.check_method()
         if not 0 <= self.w_min < self.w_max:
             raise ValueError(f"Expected 0 <= w_min < w_max, got w_min={self.w_min}, w_max={self.w_max}.")
         if self.num_solver_steps < 1:
@@ -142,6 +177,47 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
                 f"Expected the student of {self.student_dir!r} to have a guidance embedding of the width "
                 f"guidance_embedding_dim={self.guidance_embedding_dim}, got {student.get('time_cond_proj_dim')}."
             )
+        if student and student.get("time_cond_type", "guidance") != self.time_cond_type:
+            raise ValueError(
+                f"method={self.method!r} goes on from a student of the same method: expected time_cond_type="
+                f"{self.time_cond_type!r} in {self.student_dir!r}, got {student.get('time_cond_type', 'guidance')!r}."
+            )
+
+    @property
+    def time_cond_type(self):
+        """`str`: What the student is told beside the time."""
+        return "interval" if self.method == "meanflow" else "guidance"
+
+    def check_method(self):
+        """Refuse what a method has no use for."""
+        if self.method not in METHODS:
+            raise ValueError(f"Expected method to be one of {METHODS}, got {self.method!r}.")
+        if self.method == "lcm":
+            self.refuse_chosen(MEANFLOW_OPTIONS, "method='lcm' draws no intervals")
+            return
+        self.refuse_chosen(LCM_OPTIONS, "method='meanflow' has no solver, and folds in the one strength w")
+        if self.guidance == "embedded":
+            raise ValueError("method='meanflow' folds its guidance in: use guidance='fixed', got 'embedded'.")
+        if self.lora_rank is not None:
+            raise ValueError(f"An adapter is not told intervals: method='meanflow' with lora_rank={self.lora_rank}.")
+        if self.default_guidance_scale is not None:
+            raise ValueError(
+                "A student of method='meanflow' is called with guidance off: leave out default_guidance_scale, got "
+                f"{self.default_guidance_scale}."
+            )
+        if not 0 <= self.interval_share <= 1:
+            raise ValueError(f"Expected 0 <= interval_share <= 1, got {self.interval_share}.")
+        if not math.isfinite(self.interval_mean):
+            raise ValueError(f"Expected a finite interval_mean, got {self.interval_mean}.")
+        if not 0 < self.interval_std < math.inf:
+            raise ValueError(f"Expected a finite interval_std above 0, got {self.interval_std}.")
+        if self.derivative not in DERIVATIVES:
+            raise ValueError(f"Expected derivative to be one of {DERIVATIVES}, got {self.derivative!r}.")
+        if self.derivative == "jvp" and (self.compile or self.attention_backend != "_native_math"):
+            raise ValueError(
+                "derivative='jvp' needs attention_backend='_native_math' and no compile, got "
+                f"attention_backend={self.attention_backend!r}, compile={self.compile}."
+            )
 
     def check_guidance(self):
         """Refuse ways of guiding that contradict each other."""
@@ -169,6 +245,10 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
         if family is AudioLCMTeacher:
             return
         names = ", ".join(family.pipeline_classes)
+        if self.method == "meanflow":
+            raise ValueError(
+                f"method='meanflow' needs a class that is told how far a step goes; {names} is none. Use method='lcm'."
+            )
         if self.guidance == "embedded":
             raise ValueError(
                 f"guidance='embedded' needs a class that is told a strength; {names} is none. Use guidance='fixed'."
@@ -192,8 +272,8 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
     def strengths(self, teacher):
         """`tuple[float, float]`: Between which strengths of guidance are drawn, and whether they are embedded."""
         ours = isinstance(teacher, AudioLCMTeacher)
-        embedded = self.lora_rank is None and self.guidance != "fixed" and ours
-        if embedded or (ours and self.guidance is None):
+        embedded = self.lora_rank is None and self.guidance != "fixed" and ours and self.method == "lcm"
+        if embedded or (ours and self.guidance is None and self.method == "lcm"):
             return self.w_min, self.w_max, embedded
         w = max(0.0, teacher.default_guidance_scale - 1) if self.w is None else self.w
         return w, w, embedded
@@ -214,17 +294,23 @@ def load_teacher(config):
     pipe = AudioLCMPipeline.from_pretrained(config.teacher_dir, dtype=torch.float32, **replaced)
     if pipe.is_student:
         raise ValueError(f"{config.teacher_dir!r} holds a student; a teacher has no guidance embedding.")
+    if config.method == "meanflow" and not NoisePath.from_scheduler(pipe.scheduler).is_straight:
+        raise ValueError(
+            "method='meanflow' needs a teacher on the straight path, which predicts flow; got the "
+            f"{type(pipe.scheduler).__name__} of {config.teacher_dir!r}."
+        )
     return AudioLCMTeacher(pipe)
 
 
-def start_student(config, family, embedded):
+def start_student(config, family, has_embedding):
     """The teacher with an adapter, a trained student, or one whose first predictions are the teacher's."""
     teacher = family.denoiser
     if config.lora_rank is not None:
         return config.with_adapter(teacher)
-    if not embedded:
+    if not has_embedding:
         return family.trainable(copy.deepcopy(teacher))
-    student = type(teacher).from_config({**teacher.config, "time_cond_proj_dim": config.guidance_embedding_dim})
+    told = {"time_cond_proj_dim": config.guidance_embedding_dim, "time_cond_type": config.time_cond_type}
+    student = type(teacher).from_config({**teacher.config, **told})
     if config.student_dir is not None:
         trained = type(teacher).from_pretrained(config.student_dir, subfolder="transformer", dtype=torch.float32)
         student.load_state_dict(trained.state_dict())
@@ -259,17 +345,20 @@ def main(config):
         pipe.to(accelerator.device)
         examples = config.family_examples(run, family)
 
-    student = start_student(config, family, embedded)
-    guidance_embedding_dim = student.config.time_cond_proj_dim if embedded else None
+    is_meanflow = config.method == "meanflow"
+    student = start_student(config, family, embedded or is_meanflow)
+    embedding_dim = student.config.time_cond_proj_dim if embedded or is_meanflow else None
     config.set_up(student, None if is_ours else family)
     if not is_ours:
         # Loss and solver call ours as they are, with an embedding of the strength.
         teacher, student = family.network(teacher), family.network(student)
-    target = run.averaged(student, decay=config.target_decay)
+    # Average velocities are learnt from the student's own, not from an average of its weights.
+    target = None if is_meanflow else run.averaged(student, decay=config.target_decay)
     averaged = run.averaged(student)
     if config.compile:
         for network in (teacher, target, student):
-            network.compile()
+            if network is not None:
+                network.compile()
     optimizer = run.optimizer([parameter for parameter in student.parameters() if parameter.requires_grad])
     student, optimizer = accelerator.prepare(student, optimizer)
 
@@ -289,17 +378,50 @@ def main(config):
             return family.student_pipeline(denoiser(), config.num_solver_timesteps)
         components = dict(pipe.components)
         components["transformer"] = denoiser()
-        components["scheduler"] = LCMAudioScheduler.from_config(
-            pipe.scheduler.config,
-            original_inference_steps=config.num_solver_timesteps,
-            timestep_power=timestep_power,
-        )
+        if is_meanflow:
+            components["scheduler"] = FlowMapEulerDiscreteScheduler(num_train_timesteps=len(schedule.path))
+        else:
+            components["scheduler"] = LCMAudioScheduler.from_config(
+                pipe.scheduler.config,
+                original_inference_steps=config.num_solver_timesteps,
+                timestep_power=timestep_power,
+            )
         options = {**trained_lengths(examples.longest_s), "default_num_inference_steps": 2}
-        if config.guidance == "fixed":
+        if config.guidance == "fixed" or is_meanflow:
             options["default_guidance_scale"] = 1.0
         elif config.default_guidance_scale is not None:
             options["default_guidance_scale"] = config.default_guidance_scale
         return AudioLCMPipeline(**components, **{**pipe.options, **options})
+
+    def step_loss(latents, embeds, empty, generators):
+        if is_meanflow:
+            how = (config.interval_share, config.interval_mean, config.interval_std)
+            return meanflow_loss(
+                student,
+                teacher,
+                latents,
+                embeds,
+                empty,
+                draw_interval(latents, w_min, w_max, generators, *how),
+                schedule,
+                derivative=config.derivative,
+                interval_embedding_dim=embedding_dim,
+            ).loss
+        return distillation_loss(
+            student,
+            target,
+            teacher,
+            latents,
+            embeds,
+            empty,
+            draw_step(latents, config.num_solver_timesteps, w_min, w_max, generators),
+            schedule,
+            huber_c=config.huber_c,
+            num_solver_steps=config.num_solver_steps,
+            solver=config.solver,
+            loss_type=config.loss_type,
+            guidance_embedding_dim=embedding_dim,
+        ).loss
 
     run.validation_pipeline = pipeline
     if not embedded:
@@ -314,26 +436,11 @@ def main(config):
         length = examples.draw_length(run.step_generator())
         generators = run.example_generators(examples.batch_sizes[length])
         batch = examples.draw(length, generators)
-        draw = draw_step(batch.latents, config.num_solver_timesteps, w_min, w_max, generators)
         empty = batch.empty_embeds if not is_ours else uncond_prompt_embeds.expand_as(batch.prompt_embeds)
 
         with accelerator.accumulate(student):
             with accelerator.autocast():
-                loss = distillation_loss(
-                    student,
-                    target,
-                    teacher,
-                    batch.latents,
-                    batch.prompt_embeds,
-                    empty,
-                    draw,
-                    schedule,
-                    huber_c=config.huber_c,
-                    num_solver_steps=config.num_solver_steps,
-                    solver=config.solver,
-                    loss_type=config.loss_type,
-                    guidance_embedding_dim=guidance_embedding_dim,
-                ).loss
+                loss = step_loss(batch.latents, batch.prompt_embeds, empty, generators)
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 accelerator.clip_grad_norm_(student.parameters(), config.max_grad_norm)
@@ -343,7 +450,8 @@ def main(config):
 
     mark = None
     if not embedded:
-        mark = {"num_inference_steps": [2, 4], "guidance_scale": 1.0, "folded_in_guidance_scale": 1 + w_min}
+        steps = [1, 2, 4] if is_meanflow else [2, 4]
+        mark = {"num_inference_steps": steps, "guidance_scale": 1.0, "folded_in_guidance_scale": 1 + w_min}
     if not is_ours:
         call = family.usage(num_inference_steps=2, guidance_scale=1.0)
         if config.lora_rank is not None:

@@ -289,8 +289,14 @@ def load_pipeline(config):
             f"{config.pipeline_dir!r} has two text encoders, which are never trained: pass freeze_text_encoder or "
             "lora_rank."
         )
+    if pipe.is_student and config.lora_rank is not None and pipe.transformer.config.time_cond_type == "interval":
+        raise ValueError(
+            f"{config.pipeline_dir!r} holds a student of average velocities, which adapters are not trained for: "
+            f"leave out lora_rank, got {config.lora_rank}."
+        )
     if pipe.is_student and config.lora_rank is None:
-        transformer = type(pipe.transformer).from_config({**pipe.transformer.config, "time_cond_proj_dim": None})
+        teachers = {"time_cond_proj_dim": None, "time_cond_type": "guidance"}
+        transformer = type(pipe.transformer).from_config({**pipe.transformer.config, **teachers})
         weights = pipe.transformer.state_dict()
         del weights["time_embedding.cond_proj.weight"]
         transformer.load_state_dict(weights)

@@ -237,6 +237,8 @@ class ConcatTransformer1DModel(LatentTransformer1DModel):
         cross_attention_dim (`int`, defaults to 1024): Width of the text tokens.
         time_cond_proj_dim (`int`, *optional*, defaults to 256):
             Width of the guidance embedding; `None` for a teacher, which has none.
+        time_cond_type (`"guidance"` or `"interval"`, defaults to `"guidance"`):
+            See [`LLaMATransformer1DModel`].
         max_position_embeddings (`int`, defaults to 1000):
             Size of the position table: `1 + num_tokens + num_frames` may not exceed it.
 
@@ -267,6 +269,7 @@ class ConcatTransformer1DModel(LatentTransformer1DModel):
         attention_head_dim: int = 72,
         cross_attention_dim: int = 1024,
         time_cond_proj_dim: int | None = 256,
+        time_cond_type: str = "guidance",
         max_position_embeddings: int = 1000,
     ):
         super().__init__()
@@ -279,7 +282,7 @@ class ConcatTransformer1DModel(LatentTransformer1DModel):
         self.out_channels = in_channels if out_channels is None else out_channels
 
         self.proj_in = nn.Conv1d(in_channels, dim, LATENT_KERNEL_SIZE, padding=LATENT_KERNEL_SIZE // 2)
-        self._add_time_embedding(dim, time_cond_proj_dim)
+        self._add_time_embedding(dim, time_cond_proj_dim, time_cond_type)
         self.text_embedder_1 = ConcatTextEmbedder(cross_attention_dim, dim)
         self.text_embedder_2 = ConcatTextEmbedder(cross_attention_dim, dim)
         self.position_embedding = nn.Embedding(max_position_embeddings, dim)

@@ -23,6 +23,7 @@ from .transformer_inputs import check_transformer_inputs, expand_timestep
 
 
 TIMESTEP_CHANNELS = 256
+TIME_COND_TYPES = ("guidance", "interval")
 
 
 class LatentTransformer1DModel(
@@ -57,7 +58,11 @@ class LatentTransformer1DModel(
                 raise ValueError(f"Expected {name} > 0, got {name}={value}.")
         self.gradient_checkpointing = False
 
-    def _add_time_embedding(self, dim: int, time_cond_proj_dim: int | None) -> None:
+    def _add_time_embedding(self, dim: int, time_cond_proj_dim: int | None, time_cond_type: str) -> None:
+        if time_cond_type not in TIME_COND_TYPES:
+            raise ValueError(f"Expected time_cond_type to be one of {TIME_COND_TYPES}, got {time_cond_type!r}.")
+        if time_cond_type == "interval" and time_cond_proj_dim is None:
+            raise ValueError("Intervals are told as an embedding: time_cond_type='interval' needs time_cond_proj_dim.")
         self.time_proj = Timesteps(TIMESTEP_CHANNELS, flip_sin_to_cos=True, downscale_freq_shift=0)
         self.time_embedding = TimestepEmbedding(TIMESTEP_CHANNELS, dim, cond_proj_dim=time_cond_proj_dim)
 

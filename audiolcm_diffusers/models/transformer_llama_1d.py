@@ -155,6 +155,9 @@ class LLaMATransformer1DModel(LatentTransformer1DModel):
         time_cond_proj_dim (`int`, *optional*):
             Width of the guidance embedding, 256 for a distilled student. A model without has no guidance embedding:
             a teacher, which is guided by running it with and without caption.
+        time_cond_type (`"guidance"` or `"interval"`, defaults to `"guidance"`):
+            What that embedding tells: the guidance strength, or, to a student of average velocities
+            (arXiv:2505.13447), how far its step goes.
         qk_norm (`str`, *optional*):
             `"layer_norm"` (or `"layer_norm_across_heads"`, as diffusers calls it): LayerNorm over the full width of
             queries, keys and text keys before the heads are split.
@@ -207,6 +210,7 @@ class LLaMATransformer1DModel(LatentTransformer1DModel):
         num_key_value_heads: int | None = None,
         cross_attention_dim: int = 1024,
         time_cond_proj_dim: int | None = None,
+        time_cond_type: str = "guidance",
         qk_norm: str | None = None,
         rope_theta: float = 10000.0,
         rope_scaling_factor: float = 1.0,
@@ -256,7 +260,7 @@ class LLaMATransformer1DModel(LatentTransformer1DModel):
         inner_dim_of = swiglu_inner_dim if activation_fn == "swiglu" else gelu_inner_dim
 
         self.proj_in = nn.Linear(in_channels, dim)
-        self._add_time_embedding(dim, time_cond_proj_dim)
+        self._add_time_embedding(dim, time_cond_proj_dim, time_cond_type)
         self.caption_norm = nn.LayerNorm(cross_attention_dim, eps=1e-5)
         self.caption_proj = nn.Linear(cross_attention_dim, dim)
         self.rope = self.pos_embed = None

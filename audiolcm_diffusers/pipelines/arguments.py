@@ -65,6 +65,16 @@ def check_guidance(
         )
 
 
+def check_folded_guidance(guidance_scale: float | Sequence[float]) -> None:
+    r"""Refuse a guidance scale other than 1 where a student has one folded in."""
+    scales = guidance_scale if isinstance(guidance_scale, (list, tuple)) else [guidance_scale]
+    if any(scale != 1 for scale in scales):
+        raise ValueError(
+            "A student of average velocities (time_cond_type='interval') has its guidance folded in: expected "
+            f"guidance_scale == 1, got {guidance_scale!r}."
+        )
+
+
 def check_scales(guidance_scale: float | Sequence[float], num_prompts: int) -> None:
     r"""Refuse any number of guidance scales but one, or one a prompt."""
     if isinstance(guidance_scale, (list, tuple)) and len(guidance_scale) != num_prompts:

@@ -31,6 +31,7 @@ from .arguments import (
     SoundLength,
     check_attention_kwargs,
     check_callback_tensors,
+    check_folded_guidance,
     check_generator,
     check_guidance,
     check_num_waveforms,
@@ -44,7 +45,14 @@ from .finite import check_finite, warn_of_silence
 from .model_options import ModelOptions
 from .prompts import PromptText, TextStream, check_embeds, count_tokens, read_text
 from .saving import SavedWithCardMixin
-from .schedules import check_eta, init_noise_sigma, scale_model_input, step_arguments
+from .schedules import (
+    check_eta,
+    check_intervals,
+    init_noise_sigma,
+    interval_after,
+    scale_model_input,
+    step_arguments,
+)
 from .shared_parts import load_shared_parts
 from .stages import Conditions, fade_ends, is_guided, predict
 from .windows import Window, predict_in_windows, read_frames, steady_noise
@@ -255,8 +263,13 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
 
     @property
     def is_student(self) -> bool:
-        r"""`bool`: Whether the transformer takes the guidance scale as an embedding."""
+        r"""`bool`: Whether the transformer takes the guidance scale, or the length of its steps, as an embedding."""
         return self.transformer.config.time_cond_proj_dim is not None
+
+    @property
+    def _is_told_intervals(self) -> bool:
+        """Whether it is a student of average velocities, whose guidance is folded in."""
+        return self.is_student and self.transformer.config.time_cond_type == "interval"
 
     @property
     def do_classifier_free_guidance(self) -> bool:
@@ -349,6 +362,9 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         """Refuse what no pipeline can do of the arguments that all of them have, and read the text."""
         check_output_type(self, output_type)
         check_guidance(self.is_student, guidance_scale, negative_prompt, negative_prompt_embeds)
+        check_intervals(self.scheduler, self._is_told_intervals)
+        if self._is_told_intervals:
+            check_folded_guidance(guidance_scale)
         check_num_waveforms(num_waveforms_per_prompt)
         check_attention_kwargs(attention_kwargs)
         check_callback_tensors(callback_on_step_end_tensor_inputs, self._callback_tensor_inputs)
@@ -555,6 +571,7 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
             self._row_scales(len(part)),
             self.attention_kwargs,
             part="" if num_windows == 1 else f"_{step % 2}_{number}",
+            interval=interval_after(self.scheduler, timestep) if self._is_told_intervals else None,
         )
 
     def _denoise(

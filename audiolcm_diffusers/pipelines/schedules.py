@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import SchedulerMixin
+from diffusers import FlowMapEulerDiscreteScheduler, SchedulerMixin
 
 from ..paths import NoisePath, add_noise, shift_time
 from .arguments import is_count, is_number
@@ -102,6 +102,36 @@ def check_scheduler(scheduler: SchedulerMixin) -> NoisePath:
     if not path.is_straight:
         _check_not_made_from_flow(scheduler)
     return path
+
+
+def check_intervals(scheduler: SchedulerMixin, is_told_intervals: bool) -> None:
+    r"""
+    Refuse to walk with a student of average velocities as if they were velocities.
+
+    Args:
+        scheduler (`SchedulerMixin`): Of the pipeline.
+        is_told_intervals (`bool`): Whether its transformer has `time_cond_type="interval"`.
+
+    Raises:
+        ValueError: Naming the scheduler that is needed.
+    """
+    if is_told_intervals and not isinstance(scheduler, FlowMapEulerDiscreteScheduler):
+        raise ValueError(
+            "A student of average velocities (time_cond_type='interval') needs a FlowMapEulerDiscreteScheduler, got "
+            f"{type(scheduler).__name__}."
+        )
+
+
+def interval_after(scheduler: FlowMapEulerDiscreteScheduler, timestep: torch.Tensor) -> float:
+    r"""
+    Share of noise by which a step goes on.
+
+    Args:
+        scheduler (`FlowMapEulerDiscreteScheduler`): In a run.
+        timestep (`torch.Tensor` without dimensions): Of the step.
+    """
+    index = scheduler.index_for_timestep(timestep)
+    return float(scheduler.sigmas[index] - scheduler.sigmas[index + 1])
 
 
 def _check_not_made_from_flow(scheduler: SchedulerMixin) -> None:

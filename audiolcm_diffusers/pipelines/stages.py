@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..consistency import guidance_embedding, guide
+from ..consistency import guidance_embedding, guide, interval_embedding
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,13 @@ def predict(
     guidance_scale: float | torch.Tensor,
     attention_kwargs: dict[str, Any] | None = None,
     part: str = "",
+    interval: float | None = None,
 ) -> torch.Tensor:
     r"""
     Run a transformer once, guided in the way that it knows.
 
-    One with a guidance embedding is told the scale. Another runs with and without caption in one batch, if the scale
-    is above 1.
+    One with a guidance embedding is told the scale, or how far the step goes. Another runs with and without caption in
+    one batch, if the scale is above 1.
 
     Args:
         transformer ([`LLaMATransformer1DModel`] or [`ConcatTransformer1DModel`]): The network.
@@ -85,6 +86,9 @@ def predict(
             `w + 1`. Rows of a transformer without a guidance embedding whose scale is 1 or less are not guided.
         attention_kwargs (`dict`, *optional*): For the attention processors.
         part (`str`, defaults to `""`): Which part of a sound this is, so that caches tell them apart.
+        interval (`float`, *optional*):
+            Share of noise by which the step goes on, for a transformer of average velocities
+            (`time_cond_type="interval"`), which is told nothing of the scale.
 
     Returns:
         `torch.Tensor` of the shape of `latents`: What the network predicts, at least float32, in which guidance and
@@ -98,7 +102,10 @@ def predict(
     embedding_dim = transformer.config.time_cond_proj_dim
     timestep_cond = None
     if embedding_dim is not None:
-        timestep_cond = guidance_embedding(w.expand(latents.shape[0]), embedding_dim=embedding_dim)
+        if transformer.config.time_cond_type == "interval":
+            timestep_cond = interval_embedding(latents.new_full(latents.shape[:1], interval), embedding_dim)
+        else:
+            timestep_cond = guidance_embedding(w.expand(latents.shape[0]), embedding_dim=embedding_dim)
     in_one_batch = embedding_dim is None and is_guided(guidance_scale)
     embeds, mask = conditions.prompt_embeds, conditions.prompt_attention_mask
     if in_one_batch:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, FlowMapEulerDiscreteScheduler, FlowMatchEulerDiscreteScheduler
 
+from audiolcm_diffusers.consistency import INTERVAL_SCALE
 from audiolcm_diffusers.distillation import SolverSchedule
-from audiolcm_diffusers.meanflow import INTERVAL_SCALE, IntervalDraw, draw_interval, meanflow_loss, meanflow_sample
+from audiolcm_diffusers.meanflow import IntervalDraw, draw_interval, meanflow_loss, meanflow_sample
 
 
 STD, MEAN = 0.5, 0.4
