@@ -21,8 +21,10 @@ SOXR = ["soxr"]
 DEMO = ["gradio>=6", "fastapi", "uvicorn", "starlette", "pydantic", "fastapi-offline"]
 # An outside ear for `audiolcm evaluate --tagger`, and `audiolcm export-onnx`.
 ONNX = ["onnxruntime", "onnx", "onnxscript"]
+# BigVGAN on CPUs: its activations as one compiled loop.
+FAST = ["numba>=0.61"]
 # playwright drives the browser that the machine has; it downloads none.
-TEST = ["pytest", "pytest-xdist", "ruff", "import-linter", "playwright", *TRAIN, *EVAL, *SOXR, *ONNX, *DEMO]
+TEST = ["pytest", "pytest-xdist", "ruff", "import-linter", "playwright", *TRAIN, *EVAL, *SOXR, *ONNX, *DEMO, *FAST]
 
 setup(
     name="audiolcm-diffusers",
@@ -56,6 +58,7 @@ setup(
         "eval": EVAL,
         "onnx": ONNX,
         "demo": DEMO,
+        "fast": FAST,
         "test": TEST,
     },
     entry_points={"console_scripts": ["audiolcm=audiolcm_diffusers.commands:main"]},

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from ..models.vocoder_bigvgan import AntiAliasedSnake1D, BigVGANVocoder, kaiser_sinc_filter
+from ..models.anti_aliased_snake import AntiAliasedSnake1D, kaiser_sinc_filter
+from ..models.vocoder_bigvgan import BigVGANVocoder
 from .original_weights import Source, build_on_meta, load_original_weights, rename, require
 
 

@@ -61,4 +61,5 @@ def transformer_sizes(
         "attention_head_dim": hidden_size // num_heads,
         "cross_attention_dim": config.get("context_dim", shape_of(state_dict, *text, what)[-1]),
         "time_cond_proj_dim": None if guidance is None else guidance.shape[-1],
+        "time_cond_type": "guidance",
     }

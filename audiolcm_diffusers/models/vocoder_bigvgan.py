@@ -11,7 +11,6 @@ import math
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch.nn.utils import parametrizations, parametrize
@@ -20,80 +19,8 @@ from ..audio.mel import check_mel
 from ..loaders.complete import CompleteWeightsMixin
 from ..loaders.plain_saving import SavedPlainMixin
 from ..loaders.single_file import PublishedSingleFileMixin
+from .anti_aliased_snake import AntiAliasedSnake1D
 from .gradient_checkpointing import run_block
-
-
-SNAKE_EPS = 1e-9
-
-
-def kaiser_sinc_filter(kernel_size=12, cutoff=0.25, half_width=0.3):
-    r"""
-    Low-pass filter: a windowed sinc with a non-periodic Kaiser window, normalised to sum 1.
-
-    The window's beta follows Kaiser's rule from the attenuation in dB,
-    `A = 2.285 (kernel_size / 2 - 1) π 4 half_width + 7.95`: `0.1102 (A - 8.7)` above 50 dB,
-    `0.5842 (A - 21)^0.4 + 0.07886 (A - 21)` from 21 dB, 0 below.
-
-    Args:
-        kernel_size (`int`, defaults to 12): Even number of taps.
-        cutoff (`float`, defaults to 0.25): Cutoff as a fraction of the sampling rate, in `(0, 0.5]`.
-        half_width (`float`, defaults to 0.3): Half the width of the transition band, as such a fraction.
-
-    Returns:
-        `torch.Tensor` of shape `(kernel_size,)`: The taps, float32.
-    """
-    attenuation = 2.285 * (kernel_size // 2 - 1) * math.pi * 4 * half_width + 7.95
-    if attenuation > 50.0:
-        beta = 0.1102 * (attenuation - 8.7)
-    elif attenuation >= 21.0:
-        beta = 0.5842 * (attenuation - 21.0) ** 0.4 + 0.07886 * (attenuation - 21.0)
-    else:
-        beta = 0.0
-    window = torch.kaiser_window(kernel_size, periodic=False, beta=beta, dtype=torch.float32)
-    positions = torch.arange(kernel_size, dtype=torch.float32) - (kernel_size - 1) / 2
-    taps = 2 * cutoff * window * torch.sinc(2 * cutoff * positions)
-    return taps / taps.sum()
-
-
-class AntiAliasedSnake1D(nn.Module):
-    r"""
-    Periodic activation at twice the sampling rate: upsample ×2, snake, downsample ×2.
-
-    `snake` is `x + sin²(αx) / (α + 1e-9)`, `snakebeta` is `x + sin²(αx) / (β + 1e-9)`, with α and β per channel.
-
-    Args:
-        channels (`int`): Channels of the input.
-        activation (`"snake"` or `"snakebeta"`): Whether the amplitude has a parameter of its own.
-        logscale (`bool`): Whether α and β are stored as logarithms.
-    """
-
-    upsample_padding = 5
-    downsample_padding = (5, 6)
-
-    def __init__(self, channels, activation, logscale):
-        super().__init__()
-        self.logscale = logscale
-        start = torch.zeros if logscale else torch.ones
-        self.alpha = nn.Parameter(start(channels))
-        self.beta = nn.Parameter(start(channels)) if activation == "snakebeta" else None
-        self.register_buffer("filter", kaiser_sinc_filter().view(1, 1, -1), persistent=False)
-
-    def forward(self, hidden_states):
-        channels = hidden_states.shape[1]
-        # The fixed filter is not part of a checkpoint, so it follows the input's dtype rather than the module's.
-        taps = self.filter.to(hidden_states.dtype).expand(channels, -1, -1)
-        frequency = self.alpha[:, None]
-        amplitude = frequency if self.beta is None else self.beta[:, None]
-        if self.logscale:
-            frequency, amplitude = frequency.exp(), amplitude.exp()
-
-        hidden_states = F.pad(hidden_states, (self.upsample_padding,) * 2, mode="replicate")
-        hidden_states = 2 * F.conv_transpose1d(hidden_states, taps, stride=2, groups=channels)
-        hidden_states = hidden_states[..., 15:-15]
-        wave = torch.sin(frequency * hidden_states)
-        hidden_states = torch.addcmul(hidden_states, wave * wave, 1.0 / (amplitude + SNAKE_EPS))
-        hidden_states = F.pad(hidden_states, self.downsample_padding, mode="replicate")
-        return F.conv1d(hidden_states, taps, stride=2, groups=channels)
 
 
 class AMPBlock1D(nn.Module):
@@ -129,7 +56,8 @@ class AMPBlock1D(nn.Module):
             update = conv(act(hidden_states))
             if len(self.convs2) > 0:
                 update = self.convs2[branch](self.acts2[branch](update))
-            hidden_states = hidden_states + update
+            # In place: no gradient needs what a convolution gave.
+            hidden_states = update.add_(hidden_states)
         return hidden_states
 
 
@@ -235,6 +163,18 @@ class BigVGANVocoder(SavedPlainMixin, CompleteWeightsMixin, ModelMixin, Publishe
     def _normed_convolutions(self):
         return [module for module in self.modules() if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d))]
 
+    def set_fused_activations(self, is_fused: bool) -> None:
+        r"""
+        Compute activations in one pass over memory, as is the default, or filter by filter, as they are defined. Both
+        are equal to 1e-5.
+
+        Args:
+            is_fused (`bool`): Which.
+        """
+        for module in self.modules():
+            if isinstance(module, AntiAliasedSnake1D):
+                module.is_fused = is_fused
+
     def apply_weight_norm(self):
         r"""Put weight normalisation on every convolution, for training. Does nothing where it is on already."""
         for module in self._normed_convolutions():
@@ -275,6 +215,8 @@ class BigVGANVocoder(SavedPlainMixin, CompleteWeightsMixin, ModelMixin, Publishe
         for stage, upsampler in enumerate(self.upsamplers):
             hidden_states = upsampler(hidden_states)
             blocks = self.resblocks[stage * num_blocks : (stage + 1) * num_blocks]
-            outputs = [run_block(self, block, hidden_states) for block in blocks]
-            hidden_states = sum(outputs[1:], outputs[0]) / num_blocks
+            total = run_block(self, blocks[0], hidden_states)
+            for block in blocks[1:]:
+                total = total.add_(run_block(self, block, hidden_states))
+            hidden_states = total.div_(num_blocks)
         return torch.tanh(self.conv_out(self.act_out(hidden_states)))[:, 0]

@@ -1,0 +1,135 @@
+# Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+r"""
+The anti-aliased activation as one loop for processors, compiled by Numba (an extra, `[fast]`) when it first runs.
+
+Each sample of the input is read once and each of the output written once; what lies between fits the nearest cache.
+"""
+
+import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+
+import numba
+import numpy as np
+import torch
+
+
+# Samples that are worked on at once, and what a thread is worth waking for.
+BLOCK = 1024
+SAMPLES_A_THREAD = 2**15
+
+# π as a sum whose first part has few bits, so that multiples of it are exact (Cody and Waite's reduction).
+_INVERSE_PI, _PI_HIGH, _PI_LOW = np.float32(1 / np.pi), np.float32(3.140625), np.float32(np.pi - 3.140625)
+# The sine's series; on [-π/2, π/2] what is left out is below 6e-8.
+_C3, _C5, _C7, _C9, _C11 = (np.float32(value) for value in (-1 / 6, 1 / 120, -1 / 5040, 1 / 362880, -1 / 39916800))
+
+
+def _compiled(function):
+    # Multiplications and additions may be one operation; the order of sums stays.
+    how = {"nogil": True, "fastmath": {"contract", "nsz"}}
+    try:
+        return numba.njit(function, cache=True, **how)
+    except RuntimeError:  # there is no folder to keep machine code in
+        return numba.njit(function, **how)
+
+
+@_compiled
+def _snake(x, frequency, inverse_amplitude):
+    angle = frequency * x
+    turns = np.rint(angle * _INVERSE_PI)
+    angle = (angle - turns * _PI_HIGH) - turns * _PI_LOW
+    square = angle * angle
+    wave = angle + angle * square * (_C3 + square * (_C5 + square * (_C7 + square * (_C9 + square * _C11))))
+    return x + inverse_amplitude * wave * wave
+
+
+@_compiled
+def _activate(rows, taps, frequency, inverse_amplitude, result, begin, end):
+    """Blocks `begin` to `end` of all rows; the definition's border is that of each row."""
+    samples = rows.shape[1]
+    num_blocks = (samples + BLOCK - 1) // BLOCK
+    double = np.float32(2) * taps
+    seen = np.empty(BLOCK + 12, np.float32)
+    even, odd = np.empty(BLOCK + 6, np.float32), np.empty(BLOCK + 6, np.float32)
+    for job in range(begin, end):
+        row, first = job // num_blocks, job % num_blocks * BLOCK
+        number = min(BLOCK, samples - first)
+        for i in range(number + 12):
+            seen[i] = rows[row, min(max(first - 6 + i, 0), samples - 1)]
+        a, b = frequency[row], inverse_amplitude[row]
+        # Samples 2 t and 2 t + 1 at twice the rate, from t = first - 3 on; `seen` begins three earlier.
+        for i in range(number + 6):
+            even[i] = _snake(
+                double[11] * seen[i]
+                + double[9] * seen[i + 1]
+                + double[7] * seen[i + 2]
+                + double[5] * seen[i + 3]
+                + double[3] * seen[i + 4]
+                + double[1] * seen[i + 5],
+                a,
+                b,
+            )
+            odd[i] = _snake(
+                double[10] * seen[i + 1]
+                + double[8] * seen[i + 2]
+                + double[6] * seen[i + 3]
+                + double[4] * seen[i + 4]
+                + double[2] * seen[i + 5]
+                + double[0] * seen[i + 6],
+                a,
+                b,
+            )
+        # Before the first and after the last sample stand the first and the last.
+        for i in range(3 - first):
+            even[i] = odd[i] = even[3 - first]
+        for i in range(samples - first + 3, number + 6):
+            even[i] = odd[i] = odd[samples - first + 2]
+        for i in range(number):
+            result[row, first + i] = (
+                taps[0] * odd[i]
+                + taps[1] * even[i + 1]
+                + taps[2] * odd[i + 1]
+                + taps[3] * even[i + 2]
+                + taps[4] * odd[i + 2]
+                + taps[5] * even[i + 3]
+                + taps[6] * odd[i + 3]
+                + taps[7] * even[i + 4]
+                + taps[8] * odd[i + 4]
+                + taps[9] * even[i + 5]
+                + taps[10] * odd[i + 5]
+                + taps[11] * even[i + 6]
+            )
+
+
+def activate_on_cpu(hidden_states, taps, frequency, inverse_amplitude):
+    r"""
+    What [`~models.anti_aliased_snake.plain_activation`] computes, equal to 1e-5, without gradients.
+
+    Args:
+        hidden_states (`torch.Tensor` of shape `(batch_size, channels, samples)`): On the CPU.
+        taps, frequency, inverse_amplitude: As there, float32.
+
+    Returns:
+        `torch.Tensor` of the shape and type of `hidden_states`.
+    """
+    batch_size, channels, samples = hidden_states.shape
+    rows = hidden_states.float().contiguous().view(-1, samples)
+    result = torch.empty_like(rows)
+    of_rows = (value.repeat(batch_size).contiguous().numpy() for value in (frequency, inverse_amplitude))
+    arguments = rows.numpy(), taps.contiguous().numpy(), *of_rows, result.numpy()
+    num_jobs = len(rows) * -(-samples // BLOCK)
+    num_threads = max(1, min(torch.get_num_threads(), rows.numel() // SAMPLES_A_THREAD))
+    borders = [num_jobs * thread // num_threads for thread in range(num_threads + 1)]
+    if num_threads == 1:
+        _activate(*arguments, 0, num_jobs)
+    else:
+        # Threads of Python's own: the loop lets go of the interpreter, and pools of Numba's are not safe to be shared.
+        for done in [_pool().submit(_activate, *arguments, *share) for share in pairwise(borders)]:
+            done.result()
+    return result.view(batch_size, channels, samples).to(hidden_states.dtype)
+
+
+@functools.cache
+def _pool():
+    return ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="snake")
