@@ -3,7 +3,7 @@
 What a call says in words: read and checked without any model, then encoded by the text streams that a pipeline has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -182,14 +182,21 @@ class PromptText:
         return len(self.captions if self.prompt_embeds is None else self.prompt_embeds)
 
     def encode(
-        self, streams: Sequence[TextStream], num_waveforms_per_prompt: int, device: torch.device
+        self,
+        streams: Sequence[TextStream],
+        num_waveforms_per_prompt: int,
+        device: torch.device,
+        encode: Callable = Captions.encode,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        r"""`prompt_embeds` and `negative_prompt_embeds`, repeated next to each other for the waveforms of a prompt."""
+        r"""
+        `prompt_embeds` and `negative_prompt_embeds`, repeated next to each other for the waveforms of a prompt.
+        Captions are encoded by `encode`, such as that of a [`~pipelines.caption_cache.CaptionCache`].
+        """
         pairs = (self.captions, self.prompt_embeds), (self.negative_captions, self.negative_prompt_embeds)
         encoded = []
         for captions, embeds in pairs:
             if captions is not None:
-                embeds = captions.encode(streams, device)
+                embeds = encode(captions, streams, device)
             encoded.append(
                 None if embeds is None else embeds.to(device).repeat_interleave(num_waveforms_per_prompt, dim=0)
             )

@@ -1,6 +1,7 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """Stages of making sound that pipelines share: functions of networks and tensors, which know nothing of a call."""
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -65,7 +66,7 @@ def predict(
     latents: torch.Tensor,
     timestep: torch.Tensor,
     conditions: Conditions,
-    guidance_scale: float | torch.Tensor,
+    guidance_scale: float | tuple[float, ...],
     attention_kwargs: dict[str, Any] | None = None,
     part: str = "",
     interval: float | None = None,
@@ -82,7 +83,7 @@ def predict(
             At the scale and in the precision of its input.
         timestep (`torch.Tensor` without dimensions): Of all rows.
         conditions ([`Conditions`]): What it is told.
-        guidance_scale (`float` or `torch.Tensor` of shape `(batch_size,)`):
+        guidance_scale (`float` or `tuple[float]`, one a row):
             `w + 1`. Rows of a transformer without a guidance embedding whose scale is 1 or less are not guided.
         attention_kwargs (`dict`, *optional*): For the attention processors.
         part (`str`, defaults to `""`): Which part of a sound this is, so that caches tell them apart.
@@ -97,15 +98,15 @@ def predict(
     Raises:
         ValueError: If it is to be guided and there are no negative prompts.
     """
-    # Rounded once: students are told w with the bits that they were trained with.
-    w = (torch.as_tensor(guidance_scale, dtype=torch.float64, device="cpu") - 1).float().to(latents.device)
+    w = _strength(guidance_scale, latents.device, torch.is_inference_mode_enabled())
     embedding_dim = transformer.config.time_cond_proj_dim
     timestep_cond = None
     if embedding_dim is not None:
         if transformer.config.time_cond_type == "interval":
             timestep_cond = interval_embedding(latents.new_full(latents.shape[:1], interval), embedding_dim)
         else:
-            timestep_cond = guidance_embedding(w.expand(latents.shape[0]), embedding_dim=embedding_dim)
+            timestep_cond = _told(guidance_scale, embedding_dim, latents.device, torch.is_inference_mode_enabled())
+            timestep_cond = timestep_cond.expand(latents.shape[0], -1)
     in_one_batch = embedding_dim is None and is_guided(guidance_scale)
     embeds, mask = conditions.prompt_embeds, conditions.prompt_attention_mask
     if in_one_batch:
@@ -134,7 +135,23 @@ def predict(
     return guide(cond, uncond, w.clamp(min=0.0))
 
 
-def is_guided(guidance_scale: float | torch.Tensor) -> bool:
+# Both are the same in every step of a call, and on CUDA are brought to the card once. Tensors of inference mode are of
+# no use outside of it.
+@functools.lru_cache(maxsize=32)
+def _strength(guidance_scale: float | tuple[float, ...], device: torch.device, is_inference: bool) -> torch.Tensor:
+    """`w` in float32, rounded once: students are told it with the bits that they were trained with."""
+    return (torch.as_tensor(guidance_scale, dtype=torch.float64, device="cpu") - 1).float().to(device)
+
+
+@functools.lru_cache(maxsize=32)
+def _told(
+    guidance_scale: float | tuple[float, ...], embedding_dim: int, device: torch.device, is_inference: bool
+) -> torch.Tensor:
+    """What a student is told of it, a row or as many as there are strengths."""
+    return guidance_embedding(_strength(guidance_scale, device, is_inference).view(-1), embedding_dim)
+
+
+def is_guided(guidance_scale: float | tuple[float, ...]) -> bool:
     r"""Whether a scale, or any of several, asks for classifier-free guidance: those above 1."""
     return bool((torch.as_tensor(guidance_scale) > 1).any())
 
