@@ -14,16 +14,21 @@ from ..lazy import lazy_names
 
 if TYPE_CHECKING:
     from .ceilings import Ceilings, measure_ceilings
+    from .edits import EditsReport, benchmark_edits
     from .generation import GenerationReport, benchmark_generation
+    from .generation_options import GenerationOptions
     from .options import TrainingOptions
     from .training import TrainingReport, benchmark_training
 
 # Imported when they are first used: the command's `--help` does not wait for torch.
 _LAZY_NAMES = {
     "Ceilings": ".ceilings",
+    "EditsReport": ".edits",
+    "GenerationOptions": ".generation_options",
     "GenerationReport": ".generation",
     "TrainingOptions": ".options",
     "TrainingReport": ".training",
+    "benchmark_edits": ".edits",
     "benchmark_generation": ".generation",
     "benchmark_training": ".training",
     "measure_ceilings": ".ceilings",

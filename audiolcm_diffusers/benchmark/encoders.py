@@ -29,6 +29,7 @@ class Encoders(torch.nn.Module):
             self.bert = BertModel(BertConfig(**size.bert))
             self.projection = CLAPProjection(self.bert.config.hidden_size, t5_config.d_model)
         self.t5 = T5EncoderModel(t5_config)
+        self.num_text_tokens = size.num_text_tokens
         self.requires_grad_(False).eval()
 
     @property

@@ -1,12 +1,17 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 """`audiolcm benchmark`: speed and memory. Each subject has options of its own."""
 
+import sys
 from dataclasses import fields
+from pathlib import Path
 
+from ..benchmark.generation_options import DTYPES, PEERS, QUICK, GenerationOptions
 from ..benchmark.options import CLOCKS, MIXED_PRECISIONS, SIZES, VARIANTS, TrainingOptions, check_options
-from ..pipelines.loading import find_model, load_pipeline, pick_device, pick_dtype
-from .options import add_model_options, errors_with_flags
-from .values import count, positive, seconds, seed
+from ..evaluation.files import check_can_draw
+from ..pipelines.loading import MINI, find_model, load_pipeline, pick_device
+from .convert import check_output
+from .options import MODEL_HELP, errors_with_flags
+from .values import count, positive, seconds, seed, several
 
 
 TRAINING_DESCRIPTION = """\
@@ -20,7 +25,9 @@ own for each.
 
 
 GENERATION_DESCRIPTION = """\
-Measure how fast a model makes, changes, lengthens and streams sound, and in how much memory.
+Measure how fast a model makes sound: loading, each stage with its operations and its share of the machine's limit, and
+whole calls over lengths, batches and precisions. Without --model its weights are random, so that nothing is
+downloaded. Numbers in lists are separated by commas: --batch-sizes 1,8,32.
 """
 
 
@@ -98,29 +105,110 @@ def register(subparsers):
 def register_generation(subjects):
     r"""Add the parser of `benchmark generation`."""
     generation = subjects.add_parser("generation", help="sounds of a model", description=GENERATION_DESCRIPTION)
-    add_model_options(generation)
+    generation.add_argument("--model", metavar="MODEL", help=f"{MODEL_HELP.split(' (')[0]}, in place of a size")
     generation.add_argument(
-        "--long", dest="long_s", type=seconds, default=600.0, metavar="SECONDS", help="a long sound (default: 600)"
+        "--size",
+        choices=SIZES,
+        help="random weights: the released model (the default), the embedded one, or one for tests",
     )
-    generation.add_argument("--repeats", type=count, default=5, metavar="N", help="times of short ones (default: 5)")
+    generation.add_argument("--durations", type=several(seconds), metavar="SECONDS", help="of sounds (default: 10)")
+    generation.add_argument("--batch-sizes", type=several(count), metavar="N", help="sounds in a call (default: 1)")
+    generation.add_argument(
+        "--dtypes", type=several(str), metavar="NAMES", help=f"of {', '.join(DTYPES)} (default: float32)"
+    )
+    generation.add_argument(
+        "--variants",
+        type=several(str),
+        metavar="NAMES",
+        help="plain: activations filter by filter; ours: what a pipeline does by itself; optimized: after "
+        "pipe.optimize(); compiled, cuda-graphs: with these options of it (default: plain,ours)",
+    )
+    generation.add_argument("--num-inference-steps", type=count, metavar="N", help="steps (default: the model's)")
+    generation.add_argument("--repeats", type=count, metavar="N", help="times that each is timed (default: 3)")
+    generation.add_argument(
+        "--compare",
+        type=several(str),
+        metavar="NAMES",
+        help=f"diffusers' own pipelines beside it, at their full sizes: {', '.join(PEERS)}",
+    )
+    generation.add_argument(
+        "--memory", action="store_true", help="peak memory, of a process of its own for each; on CUDA always"
+    )
+    generation.add_argument("--quick", action="store_true", help="2 s of sound, each timed once: within a minute")
+    generation.add_argument(
+        "--edits",
+        action="store_true",
+        help="measure in place of that how fast --model changes, lengthens, streams and loops sounds",
+    )
+    generation.add_argument(
+        "--long", dest="long_s", type=seconds, metavar="SECONDS", help="a long sound, with --edits (default: 600)"
+    )
+    generation.add_argument("--device", help='"cpu", "cuda" or such as "cuda:1" (default: the fastest there is)')
     generation.add_argument("--threads", type=count, metavar="N", help="threads of the CPU (default: torch's choice)")
     generation.add_argument("--json", action="store_true", help="print one JSON document")
+    generation.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="write report.json, report.md and scaling.png there, too"
+    )
+
+
+# Options that `--edits` leaves without a use, and what they are called in the library.
+SPEED_OPTIONS = (
+    *("size", "durations", "batch_sizes", "dtypes", "variants", "num_inference_steps", "compare"),
+    *("memory", "quick", "output"),
+)
+
+
+def generation_options(args):
+    r"""What the options of [`register_generation`] ask for, as [`GenerationOptions`]."""
+    if args.model is not None and args.size is not None:
+        raise ValueError(f"--size {args.size} has random weights: leave out --model, got {args.model!r}.")
+    if args.long_s is not None:
+        raise ValueError("--long goes with --edits.")
+    names = [field.name for field in fields(GenerationOptions)]
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    quick = QUICK if args.quick else {}
+    for name in quick:
+        if name in given:
+            raise ValueError(f"--quick says {flag(name)} itself: leave it out.")
+    return GenerationOptions(**{**given, **quick, "device": str(pick_device(args.device))})
 
 
 def run_generation(args):
     r"""Measure a model, and print the report."""
+    if args.edits:
+        run_edits(args)
+        return
+    with errors_with_flags(args, audio_length_in_s="durations"):
+        options = generation_options(args)
+        if args.output is not None:
+            check_output(args.output)
+            check_can_draw()
+
+        from ..benchmark.generation import benchmark_generation
+        from ..benchmark.speed_files import write_speed
+
+        report = benchmark_generation(options, lambda text: print(text, file=sys.stderr))
+    if args.output is not None:
+        write_speed(report, args.output)
+    print(report.to_json() if args.json else report)
+
+
+def run_edits(args):
+    r"""Measure how fast a model changes and lengthens sounds, and print the report."""
+    given = [flag(name) for name in SPEED_OPTIONS if getattr(args, name)]
+    if given:
+        raise ValueError(f"--edits measures other things: leave out {', '.join(given)}.")
     import torch
 
-    from ..benchmark.generation import benchmark_generation
+    from ..benchmark.edits import benchmark_edits
 
-    model, device = find_model(args.model, args.variant, args.revision), pick_device(args.device)
+    model, device = find_model(args.model or MINI, None, None), pick_device(args.device)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    dtype = pick_dtype(args.dtype, device)
-    pipe = load_pipeline(model, device, dtype, quiet=True, variant=args.variant, revision=args.revision)
+    pipe = load_pipeline(model, device, torch.float32, quiet=True)
     pipe.set_progress_bar_config(disable=True)
     with errors_with_flags(args, audio_length_in_s="long"):
-        report = benchmark_generation(pipe, long_s=args.long_s, repeats=args.repeats)
+        report = benchmark_edits(pipe, long_s=args.long_s or 600.0, repeats=args.repeats or 5)
     print(report.to_json() if args.json else report)
 
 

@@ -60,3 +60,17 @@ def segment(text):
         return read_segment(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def several(value):
+    r"""
+    Values separated by commas, for argparse.
+
+    Args:
+        value (`Callable[[str], Any]`): Reads one.
+    """
+
+    def read(text):
+        return tuple(value(part.strip()) for part in text.split(","))
+
+    return read
