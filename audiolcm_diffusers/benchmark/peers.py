@@ -19,8 +19,8 @@ from diffusers import (
     AutoencoderKL,
     AutoencoderOobleck,
     AutoencoderSAME,
-    CosineDPMSolverMultistepScheduler,
     DDIMScheduler,
+    EDMDPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     StableAudio3DiTModel,
     StableAudio3Pipeline,
@@ -72,13 +72,14 @@ def _text(width: int) -> dict[str, Any]:
 
 
 def _stable_audio() -> StableAudioPipeline:
+    # The published one's scheduler needs torchsde to draw noise; this one takes as many steps of as many evaluations.
     return StableAudioPipeline(
         vae=AutoencoderOobleck(),
         projection_model=StableAudioProjectionModel(
             text_encoder_dim=768, conditioning_dim=768, min_value=0, max_value=512
         ),
         transformer=StableAudioDiTModel(),
-        scheduler=CosineDPMSolverMultistepScheduler(solver_order=2, prediction_type="v_prediction", sigma_data=1.0),
+        scheduler=EDMDPMSolverMultistepScheduler(solver_order=2, prediction_type="v_prediction", sigma_data=1.0),
         **_text(768),
     )
 
@@ -144,10 +145,11 @@ def _audioldm2() -> AudioLDM2Pipeline:
         unet=unet,
         vocoder=SpeechT5HifiGan(hifigan),
         scheduler=DDIMScheduler(beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear", clip_sample=False),
+        # Looked at, though it is not run.
+        text_encoder_2=_text(1024)["text_encoder"],
         **dict.fromkeys(
             (
                 "text_encoder",
-                "text_encoder_2",
                 "projection_model",
                 "language_model",
                 "tokenizer",

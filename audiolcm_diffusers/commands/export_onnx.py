@@ -20,6 +20,9 @@ def register(subparsers):
     parser = subparsers.add_parser("export-onnx", help="write a model as ONNX files", description=DESCRIPTION)
     add_output_folder(parser)
     add_model_option(parser)
+    parser.add_argument(
+        "--int8", action="store_true", help="weights of 8 bits in text encoder and transformer: smaller, and faster"
+    )
 
 
 def run(args):
@@ -44,7 +47,7 @@ def run(args):
 
     def save(folder):
         folder.mkdir()
-        export_onnx(pipe, folder, source)
+        export_onnx(pipe, folder, source, int8=args.int8)
 
     save_complete(save, output)
     print(f"wrote {args.output}")

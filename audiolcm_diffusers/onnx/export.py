@@ -13,6 +13,7 @@ import torch
 from torch.export import Dim
 
 from .. import __version__
+from ..files import replacing
 from ..pipelines.cards import companions
 from ..pipelines.prompt_events import structured_caption
 from . import run
@@ -24,6 +25,7 @@ from .steps import check_linear, steps_of
 MAX_STUDENT_STEPS, TEACHER_STEPS = 8, (10, 16, 20, 25, 32, 50, 100)
 OPSET = 20
 MAX_BATCH, MAX_FRAMES = 65536, 100_000
+INT8_NETWORKS = ("text_encoder", "transformer")
 
 
 def check_exportable(pipe: Any) -> None:
@@ -59,7 +61,13 @@ def check_exportable(pipe: Any) -> None:
     check_linear(pipe.scheduler)
 
 
-def export_onnx(pipe: Any, folder: Path, source: Path | None = None, told: Callable[[str], None] = print) -> None:
+def export_onnx(
+    pipe: Any,
+    folder: Path,
+    source: Path | None = None,
+    told: Callable[[str], None] = print,
+    int8: bool = False,
+) -> None:
     r"""
     Write a pipeline as ONNX: `text_encoder.onnx`, `transformer.onnx`, `vae_decoder.onnx` and `vocoder.onnx`, of any
     batch and any length up to a window of the model; `config.json`, tokenizers, and `run.py`, which runs them.
@@ -69,6 +77,9 @@ def export_onnx(pipe: Any, folder: Path, source: Path | None = None, told: Calla
         folder (`Path`): An empty folder.
         source (`Path`, *optional*): Folder of the pipeline, whose card, licence and credits go along.
         told (`Callable`, defaults to `print`): Gets a line about each file.
+        int8 (`bool`, defaults to `False`):
+            Whether the linear layers of text encoder and transformer have weights of 8 bits. The convolutions of the
+            others would be slower with them.
 
     Raises:
         ValueError: As of [`check_exportable`].
@@ -83,6 +94,8 @@ def export_onnx(pipe: Any, folder: Path, source: Path | None = None, told: Calla
         for name, network, inputs, shapes in _networks(pipe):
             path = folder / f"{name}.onnx"
             _export(network, inputs, shapes, path)
+            if int8 and name in INT8_NETWORKS:
+                _quantize(path)
             told(f"{path.name:18} {path.stat().st_size / 1e6:8.1f} MB")
 
 
@@ -171,6 +184,26 @@ def _export(network, inputs, shapes, path):
             verbose=False,
         )
         program.save(str(path))
+
+
+def _quantize(path):
+    """Weights of 8 bits, one scale a channel; what they are multiplied with is rounded to 8 bits as it comes."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it advises to prepare graphs of other exporters
+    try:
+        with replacing(path) as temporary:
+            quantize_dynamic(
+                str(path),
+                str(temporary),
+                op_types_to_quantize=["MatMul"],
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+            )
+    finally:
+        root.setLevel(level)
 
 
 @contextlib.contextmanager

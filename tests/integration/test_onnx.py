@@ -2,6 +2,7 @@
 """Exported models make the same sound in a process that has no PyTorch."""
 
 import json
+import shutil
 import subprocess
 
 import numpy as np
@@ -20,7 +21,8 @@ from audiolcm_diffusers import (
 from audiolcm_diffusers.commands import main
 from audiolcm_diffusers.consistency import guidance_embedding
 from audiolcm_diffusers.models.fourier import ComplexFourier, RealFourier
-from audiolcm_diffusers.onnx.export import check_exportable, export_onnx
+from audiolcm_diffusers.onnx import export
+from audiolcm_diffusers.onnx.export import INT8_NETWORKS, check_exportable, export_onnx
 from audiolcm_diffusers.onnx.networks import Denoiser, Sinusoids
 from audiolcm_diffusers.onnx.steps import steps_of
 
@@ -96,6 +98,17 @@ def assert_same(pipe, folder, python, calls, place):
         assert np.abs(ours - theirs).max() < TOLERANCE
 
 
+def test_eight_bits_are_for_linear_layers(tmp_path, monkeypatch):
+    quantized = []
+    monkeypatch.setattr(export, "_export", lambda network, inputs, shapes, path: path.write_bytes(b"network"))
+    monkeypatch.setattr(export, "_quantize", quantized.append)
+    for int8 in (False, True):
+        folder = tmp_path / str(int8)
+        folder.mkdir()
+        export_onnx(AudioLCMPipeline.from_pretrained(MINI_CHECKPOINT), folder, told=len, int8=int8)
+    assert quantized == [tmp_path / "True/text_encoder.onnx", tmp_path / "True/transformer.onnx"]
+
+
 def test_the_embedded_model(bare_python, tmp_path):
     pipe = AudioLCMPipeline.from_pretrained(MINI_CHECKPOINT)
     # Of the vocoder's 32 rounds, which make the export long, a few.
@@ -118,6 +131,17 @@ def test_the_embedded_model(bare_python, tmp_path):
         {"prompts": prompts, "audio_length_in_s": 3.3, "num_inference_steps": 4, "guidance_scale": 3.0},
     ]
     assert_same(pipe, folder, bare_python, calls, tmp_path)
+
+    # With weights of 8 bits it is nearly the same sound.
+    small = shutil.copytree(folder, tmp_path / "int8")
+    for name in INT8_NETWORKS:
+        export._quantize(small / f"{name}.onnx")
+        assert (small / f"{name}.onnx").stat().st_size < (folder / f"{name}.onnx").stat().st_size
+    assert (small / "transformer.onnx").stat().st_size < 0.3 * (folder / "transformer.onnx").stat().st_size
+    sounds, noises = sounds_of_the_pipeline(pipe, calls[:1])
+    (rounded,) = sounds_without_torch(bare_python, small, calls[:1], noises, tmp_path)
+    mels = [log_mel_spectrogram(torch.as_tensor(sound)) for sound in (sounds[0], rounded)]
+    assert 0 < (mels[0] - mels[1]).abs().mean() < 0.1
 
     output = tmp_path / "dog.wav"
     command = [bare_python, folder / "run.py", "a dog barking", "--output", output, "--duration", "0.5"]
