@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ..loaders.complete import cast_weights
 from ..pipelines.loading import find_model, load_pipeline, pick_device
 from .alone import run_alone
 from .ceilings import measure_ceilings
@@ -275,9 +276,9 @@ class _Model:
 
     def begin(self, dtype: str) -> None:
         """The plain pipeline, in a precision."""
-        self.pipe.to(getattr(torch, dtype))
-        if self._encoders is not None:
-            self._encoders.to(getattr(torch, dtype))
+        for part in (*self.pipe.components.values(), self._encoders):
+            if isinstance(part, torch.nn.Module):
+                cast_weights(part, getattr(torch, dtype))
         self.pipe._caption_cache = None
         self.pipe.transformer.unfuse_qkv_projections()
         for part in (*self.pipe.transformer.modules(), *self.pipe.vae.modules()):

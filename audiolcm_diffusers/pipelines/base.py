@@ -15,7 +15,7 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.utils.torch_utils import randn_tensor
 from transformers import BertModel, PreTrainedModel, PreTrainedTokenizerBase, T5EncoderModel
 
-from ..loaders.complete import check_complete, load_complete
+from ..loaders.complete import cast_weights, check_complete, load_complete
 from ..loaders.lora import AudioLCMLoraLoaderMixin
 from ..model_files import check_plain_files
 from ..models.autoencoder_kl_mel_1d import AutoencoderKLMel1D
@@ -480,7 +480,10 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         """
         check_optimization(self, dtype, fuse_projections, compile, cuda_graphs, text_cache_size)
         if dtype is not None:
-            self.to(faster_dtype(self._execution_device) if dtype == "auto" else dtype)
+            dtype = faster_dtype(self._execution_device) if dtype == "auto" else dtype
+            for part in self.components.values():
+                if isinstance(part, torch.nn.Module):
+                    cast_weights(part, dtype)
         if fuse_projections and self.transformer is not None:
             fuse_attention(self.transformer)
         if compile:

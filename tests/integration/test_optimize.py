@@ -87,6 +87,13 @@ def test_half_precision_on_processors_that_are_faster_with_it(mini, monkeypatch)
     before = latents_of(mini)
     mini.optimize("auto")
     assert mini.transformer.dtype == torch.bfloat16
+    # As it is where a model is loaded so.
+    loaded = AudioLCMPipeline.from_pretrained(MINI_CHECKPOINT, dtype=torch.bfloat16)
+    for name in ("transformer", "vae", "text_encoder_2"):
+        weights, expected = (getattr(pipe, name).state_dict() for pipe in (mini, loaded))
+        # Fused projections stand beside those that they are made of.
+        assert all(torch.equal(weights[key], weight) for key, weight in expected.items())
+        assert {key: weights[key].dtype for key in expected} == {key: weight.dtype for key, weight in expected.items()}
     apart = (latents_of(mini) - before).std() / before.std()
     assert 0 < apart < 0.1
 
