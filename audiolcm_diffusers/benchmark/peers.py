@@ -30,7 +30,15 @@ from diffusers import (
 )
 from diffusers.pipelines.ace_step.modeling_ace_step import AceStepConditionEncoder
 from diffusers.pipelines.stable_audio_3.modeling_stable_audio_3 import StableAudio3DurationEmbedder
-from transformers import AutoTokenizer, SpeechT5HifiGan, SpeechT5HifiGanConfig, T5Config, T5EncoderModel
+from transformers import (
+    AutoTokenizer,
+    GPT2Config,
+    GPT2LMHeadModel,
+    SpeechT5HifiGan,
+    SpeechT5HifiGanConfig,
+    T5Config,
+    T5EncoderModel,
+)
 
 from .. import MINI_CHECKPOINT
 from .clock import synchronize
@@ -145,13 +153,13 @@ def _audioldm2() -> AudioLDM2Pipeline:
         unet=unet,
         vocoder=SpeechT5HifiGan(hifigan),
         scheduler=DDIMScheduler(beta_start=0.0015, beta_end=0.0195, beta_schedule="scaled_linear", clip_sample=False),
-        # Looked at, though it is not run.
+        # Looked at, though they are not run.
         text_encoder_2=_text(1024)["text_encoder"],
+        language_model=GPT2LMHeadModel(GPT2Config(vocab_size=8, n_embd=768, n_layer=1)),
         **dict.fromkeys(
             (
                 "text_encoder",
                 "projection_model",
-                "language_model",
                 "tokenizer",
                 "tokenizer_2",
                 "feature_extractor",
