@@ -19,6 +19,7 @@ from ..audio.mel import check_mel
 from ..loaders.complete import CompleteWeightsMixin
 from ..loaders.plain_saving import SavedPlainMixin
 from ..loaders.single_file import PublishedSingleFileMixin
+from .anti_aliased_snake import EDGE as SNAKE_REACH
 from .anti_aliased_snake import AntiAliasedSnake1D
 from .gradient_checkpointing import run_block
 
@@ -159,6 +160,22 @@ class BigVGANVocoder(SavedPlainMixin, CompleteWeightsMixin, ModelMixin, Publishe
     def hop_length(self):
         r"""`int`: samples per mel frame."""
         return math.prod(self.config.upsample_rates)
+
+    @property
+    def num_context_frames(self):
+        r"""`int`: mel frames on either side of a frame that its samples depend on; no others do."""
+        config = self.config
+        blocks = zip(config.resblock_kernel_sizes, config.resblock_dilation_sizes)
+        has_second = config.resblock_type == "1"
+        of_blocks = max(
+            sum((kernel // 2) * (dilation + has_second) + SNAKE_REACH * (1 + has_second) for dilation in dilations)
+            for kernel, dilations in blocks
+        )
+        # From the last convolution back to the first, each of 7.
+        reach = 3 + SNAKE_REACH
+        for rate, kernel in zip(reversed(config.upsample_rates), reversed(config.upsample_kernel_sizes)):
+            reach = -(-(reach + of_blocks + kernel - 1 - (kernel - rate) // 2) // rate)
+        return reach + 3
 
     def _normed_convolutions(self):
         return [module for module in self.modules() if isinstance(module, (nn.Conv1d, nn.ConvTranspose1d))]

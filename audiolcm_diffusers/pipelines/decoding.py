@@ -125,7 +125,7 @@ class Mels:
             self._first = before
 
 
-def piece_bounds(num_frames: int, is_whole: bool, is_loop: bool) -> list[tuple[int, int]]:
+def piece_bounds(num_frames: int, is_whole: bool, is_loop: bool, context: int = 0) -> list[tuple[int, int]]:
     r"""
     Where a sound is cut into pieces.
 
@@ -133,13 +133,15 @@ def piece_bounds(num_frames: int, is_whole: bool, is_loop: bool) -> list[tuple[i
         num_frames (`int`): Mel frames of the sound.
         is_whole (`bool`): Whether it may be one piece.
         is_loop (`bool`): Whether its end is joined to its beginning, which takes two.
+        context (`int`, defaults to 0): Frames that are made on either side of a piece and thrown away.
 
     Returns:
         `list[tuple[int, int]]`: First frames, and frames behind the last ones.
     """
     starts = [0]
     if not is_whole:
-        starts = [0, *range(FIRST_PIECE_FRAMES, num_frames, PIECE_FRAMES)]
+        # What is thrown away is to be a small part.
+        starts = [0, *range(FIRST_PIECE_FRAMES, num_frames, max(PIECE_FRAMES, 16 * context))]
         if len(starts) > 1 and num_frames - starts[-1] < CONTEXT_FRAMES:
             # What is left is no piece.
             del starts[-1]
@@ -181,9 +183,12 @@ def waveform_pieces(
     """
     takes_known = getattr(vocoder, "takes_known_samples", False)
     context = getattr(vocoder, "num_context_frames", CONTEXT_FRAMES)
+    if not takes_known:
+        # What goes over into the piece before begins earlier than the piece.
+        context += -(-JOINT_SAMPLES // hop_length)
     gains = fade_gains(length.num_samples, *num_fade_samples)
     tail = head = lead = None
-    for first, last in piece_bounds(mels.num_frames, is_whole, is_loop):
+    for first, last in piece_bounds(mels.num_frames, is_whole, is_loop, 0 if takes_known else context):
         is_first, is_last = tail is None, last == mels.num_frames
         # The last samples of a piece wait for the next one.
         begin = 0 if is_first else first * hop_length - JOINT_SAMPLES

@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from audiolcm_diffusers import GriffinLimVocoder
+from audiolcm_diffusers import BigVGANVocoder, GriffinLimVocoder
 from audiolcm_diffusers.audio.mel import log_mel_spectrogram
 from audiolcm_diffusers.pipelines.arguments import SoundLength
 from audiolcm_diffusers.pipelines.decoding import (
@@ -154,14 +154,39 @@ def sine(num_samples, period=40):
 
 
 class TestPieces:
-    def test_of_a_vocoder_that_sees_little_are_the_whole(self, make_vocoder):
-        mels = torch.randn(1, 80, 500, generator=torch.Generator().manual_seed(0)) - 2
+    def test_of_a_vocoder_are_the_whole(self, make_vocoder, monkeypatch):
         vocoder = make_vocoder()
+        # As wide as it can see, and so strong that it does.
+        for parameter in vocoder.parameters():
+            if parameter.ndim == 3:
+                torch.nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+        width = max(320, 16 * (vocoder.num_context_frames + 2))
+        num_frames = 80 + width + 100
+        mels = torch.randn(1, 80, num_frames, generator=torch.Generator().manual_seed(0)) - 2
+        num_samples = num_frames * 256 - 100
         with torch.no_grad():
-            pieces = pieces_of(vocoder, mels, 500 * 256 - 100)
-            assert [piece.shape[-1] for piece in pieces] == [80 * 256 - 512, 320 * 256, 100 * 256 - 100 + 512]
-            whole = vocoder(mels)[..., : 500 * 256 - 100]
-        torch.testing.assert_close(torch.cat(pieces, dim=-1), whole, atol=1e-5, rtol=1e-4)
+            pieces = pieces_of(vocoder, mels, num_samples)
+            sizes = [piece.shape[-1] for piece in pieces]
+            assert sizes == [80 * 256 - 512, width * 256, 100 * 256 - 100 + 512]
+            whole = vocoder(mels)[..., :num_samples]
+            torch.testing.assert_close(torch.cat(pieces, dim=-1), whole, atol=1e-5, rtol=0)
+            # With less around them they are not.
+            monkeypatch.setattr(type(vocoder), "num_context_frames", 0)
+            seen = torch.cat(pieces_of(vocoder, mels, num_samples), dim=-1)
+        assert (seen - whole).abs().max() > 1e-4
+
+    def test_a_vocoder_says_how_far_it_sees(self):
+        # conv of 7, 8 samples; blocks 5 (1 + 3 + 5) + 3 * 5 and 6 activations of 5; 2 samples a sample, filters of 4.
+        vocoder = BigVGANVocoder(8, 16, (2,), (4,))
+        assert vocoder.num_context_frames == math.ceil((3 + 5 + 60 + 30 + 3 - 1) / 2) + 3
+        # Nothing beyond that changes what is made.
+        mels = torch.randn(1, 8, 120, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        changed = mels.clone()
+        changed[..., 60] += 1.0
+        with torch.no_grad():
+            apart = (vocoder.double()(mels) - vocoder(changed)).abs().view(-1, 2).amax(dim=1)
+        reach = vocoder.num_context_frames
+        assert apart[60] > 0 and apart[: 60 - reach].max() == apart[61 + reach :].max() == 0
 
     def test_of_griffin_lim_have_no_seam_in_a_tone(self):
         """Phases go on: the level around a joint is that of a tone, and no sample jumps."""
