@@ -3,10 +3,11 @@ r"""
 The anti-aliased periodic activation of BigVGAN (arXiv:2206.04658), in three orders of work.
 
 The plain one follows the definition: filter, activation, filter, each a pass over memory. Where Numba is installed,
-sound is made by one loop on CPUs (`snake_on_cpus.py`). Else, and in training, [`in_frames`] makes sixteen samples of
-the output at once from the twenty-six of the input that they depend on: both filters are then small matrices, which a
-product applies, and what lies between them stays in the cache; or, on CUDA, in one kernel (`snake_on_gpus.py`). The
-first and the last samples, for which the definition repeats values at the border, are made by the plain one.
+sound is made by one loop on CPUs (`snake_on_cpus.py`). Else there, and in training, [`in_frames`] makes sixteen
+samples of the output at once from the twenty-six of the input that they depend on: both filters are then small
+matrices, which a product applies, and what lies between them stays in the cache. On CUDA one kernel does the same
+(`snake_on_gpus.py`), but for training. The first and the last samples, for which the definition repeats values at the
+border, are made by the plain one.
 """
 
 import functools
@@ -191,23 +192,27 @@ def _seen(rows, block, frames):
 
 def fused_activation(hidden_states, taps, frequency, inverse_amplitude):
     r"""
-    What [`plain_activation`] computes, equal to 1e-5, in one pass over memory; at least in float32.
+    What [`plain_activation`] computes, equal to 1e-5, in one pass over memory; at least in float32. On a CPU always,
+    elsewhere where a compiler makes a kernel of it and no gradient is asked for; else it is the definition.
 
     Args: see [`plain_activation`].
 
     Returns:
         `torch.Tensor` of the shape and type of `hidden_states`.
     """
-    dtype = hidden_states.dtype
+    dtype, device_type = hidden_states.dtype, hidden_states.device.type
     wide = torch.promote_types(dtype, torch.float32)
     parameters = taps.to(wide), frequency.to(wide), inverse_amplitude.to(wide)
     is_trained = torch.is_grad_enabled() and any(
         tensor.requires_grad for tensor in (hidden_states, frequency, inverse_amplitude)
     )
-    compiled = None if is_trained or wide != torch.float32 else compiled_for(hidden_states.device.type)
-    if compiled is None:
+    compiled = None if is_trained or wide != torch.float32 else compiled_for(device_type)
+    if compiled is not None:
+        return compiled(hidden_states.detach(), *(parameter.detach() for parameter in parameters))
+    if device_type == "cpu":
         return in_frames(hidden_states.to(wide), *parameters).to(dtype)
-    return compiled(hidden_states, *(parameter.detach() for parameter in parameters))
+    # Many small products keep a core's cache warm, and other devices waiting.
+    return plain_activation(hidden_states, taps, frequency, inverse_amplitude)
 
 
 @functools.cache

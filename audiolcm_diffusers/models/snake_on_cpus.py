@@ -45,18 +45,26 @@ def _snake(x, frequency, inverse_amplitude):
 
 
 @_compiled
-def _activate(rows, taps, frequency, inverse_amplitude, result, begin, end):
-    """Blocks `begin` to `end` of all rows; the definition's border is that of each row."""
+def _activate(rows, taps, frequency, inverse_amplitude, result, begin, end, is_half):
+    """
+    Blocks `begin` to `end` of all rows; the definition's border is that of each row. In half precision rows and result
+    are the bits of bfloat16, the upper ones of float32.
+    """
     samples = rows.shape[1]
     num_blocks = (samples + BLOCK - 1) // BLOCK
     double = np.float32(2) * taps
-    seen = np.empty(BLOCK + 12, np.float32)
+    seen, made = np.empty(BLOCK + 12, np.float32), np.empty(BLOCK, np.float32)
+    seen_bits, made_bits = seen.view(np.uint32), made.view(np.uint32)
     even, odd = np.empty(BLOCK + 6, np.float32), np.empty(BLOCK + 6, np.float32)
     for job in range(begin, end):
         row, first = job // num_blocks, job % num_blocks * BLOCK
         number = min(BLOCK, samples - first)
         for i in range(number + 12):
-            seen[i] = rows[row, min(max(first - 6 + i, 0), samples - 1)]
+            value = rows[row, min(max(first - 6 + i, 0), samples - 1)]
+            if is_half:
+                seen_bits[i] = np.uint32(value) << 16
+            else:
+                seen[i] = value
         a, b = frequency[row], inverse_amplitude[row]
         # Samples 2 t and 2 t + 1 at twice the rate, from t = first - 3 on; `seen` begins three earlier.
         for i in range(number + 6):
@@ -86,7 +94,7 @@ def _activate(rows, taps, frequency, inverse_amplitude, result, begin, end):
         for i in range(samples - first + 3, number + 6):
             even[i] = odd[i] = odd[samples - first + 2]
         for i in range(number):
-            result[row, first + i] = (
+            made[i] = (
                 taps[0] * odd[i]
                 + taps[1] * even[i + 1]
                 + taps[2] * odd[i + 1]
@@ -100,6 +108,14 @@ def _activate(rows, taps, frequency, inverse_amplitude, result, begin, end):
                 + taps[10] * odd[i + 5]
                 + taps[11] * even[i + 6]
             )
+        if is_half:
+            # To the nearest, of two as near to the even one; what is no number stays none.
+            for i in range(number):
+                upper = (made_bits[i] + 0x7FFF + ((made_bits[i] >> 16) & 1)) >> 16
+                result[row, first + i] = upper if made[i] == made[i] else 0x7FC0
+        else:
+            for i in range(number):
+                result[row, first + i] = made[i]
 
 
 def activate_on_cpu(hidden_states, taps, frequency, inverse_amplitude):
@@ -114,18 +130,21 @@ def activate_on_cpu(hidden_states, taps, frequency, inverse_amplitude):
         `torch.Tensor` of the shape and type of `hidden_states`.
     """
     batch_size, channels, samples = hidden_states.shape
-    rows = hidden_states.float().contiguous().view(-1, samples)
+    is_half = hidden_states.dtype == torch.bfloat16
+    rows = (hidden_states if is_half else hidden_states.float()).contiguous().view(-1, samples)
     result = torch.empty_like(rows)
     of_rows = (value.repeat(batch_size).contiguous().numpy() for value in (frequency, inverse_amplitude))
-    arguments = rows.numpy(), taps.contiguous().numpy(), *of_rows, result.numpy()
+    # NumPy has no bfloat16, but its bits.
+    seen, made = ((tensor.view(torch.uint16) if is_half else tensor).numpy() for tensor in (rows, result))
+    arguments = seen, taps.contiguous().numpy(), *of_rows, made
     num_jobs = len(rows) * -(-samples // BLOCK)
     num_threads = max(1, min(torch.get_num_threads(), rows.numel() // SAMPLES_A_THREAD))
     borders = [num_jobs * thread // num_threads for thread in range(num_threads + 1)]
     if num_threads == 1:
-        _activate(*arguments, 0, num_jobs)
+        _activate(*arguments, 0, num_jobs, is_half)
     else:
         # Threads of Python's own: the loop lets go of the interpreter, and pools of Numba's are not safe to be shared.
-        for done in [_pool().submit(_activate, *arguments, *share) for share in pairwise(borders)]:
+        for done in [_pool().submit(_activate, *arguments, *share, is_half) for share in pairwise(borders)]:
             done.result()
     return result.view(batch_size, channels, samples).to(hidden_states.dtype)
 
@@ -133,3 +152,8 @@ def activate_on_cpu(hidden_states, taps, frequency, inverse_amplitude):
 @functools.cache
 def _pool():
     return ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="snake")
+
+
+# Threads do not live on in a process that was forked.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)

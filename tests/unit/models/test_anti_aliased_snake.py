@@ -65,6 +65,16 @@ def test_the_compiled_loop_is_right_for_loud_sounds():
     assert (of_loop - exact).abs().max() < 2 * (of_definition - exact).abs().max()
 
 
+def test_bits_of_half_precision_are_rounded_as_torch_does():
+    hidden_states, *parameters = arguments(2050)
+    loop, halves = compiled_for("cpu"), hidden_states.bfloat16()
+    halves[0, 0, 100] = torch.nan
+    made, exact = loop(halves, *parameters), loop(halves.float(), *parameters)
+    assert made.dtype == torch.bfloat16
+    assert made.isnan().any() and torch.equal(made.isnan(), exact.isnan())
+    assert torch.equal(made.nan_to_num(), exact.bfloat16().nan_to_num())
+
+
 def test_threads_share_the_work(monkeypatch):
     given = arguments(5000, channels=30)
     before = torch.get_num_threads()
@@ -143,8 +153,33 @@ def test_without_numba_frames_are_made(monkeypatch):
         compiled_for.cache_clear()
 
 
-def test_other_devices_have_no_compiled_activation():
+def test_other_devices_take_the_definition(monkeypatch):
     assert compiled_for("mps") is None
+    monkeypatch.setattr(anti_aliased_snake, "in_frames", None)
+    hidden_states, *parameters = (value.to("meta") for value in arguments(333))
+    assert fused_activation(hidden_states, *parameters).shape == hidden_states.shape
+
+
+def test_a_forked_process_has_threads_of_its_own():
+    code = """
+import os, torch
+from audiolcm_diffusers.models.anti_aliased_snake import compiled_for, kaiser_sinc_filter
+
+torch.set_num_threads(2)
+given = torch.randn(1, 40, 4096), kaiser_sinc_filter(), torch.ones(40), torch.ones(40)
+made = compiled_for("cpu")(*given)
+if os.fork() == 0:
+    os._exit(0 if torch.equal(compiled_for("cpu")(*given), made) else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+def test_a_leaf_without_gradients_is_read():
+    hidden_states, *parameters = arguments(333)
+    with torch.no_grad():
+        made = fused_activation(hidden_states.clone().requires_grad_(), *parameters)
+    assert torch.equal(made, fused_activation(hidden_states, *parameters))
 
 
 CODE = """
