@@ -18,6 +18,12 @@ class ComplexFourier:
         return torch.polar(magnitudes, phases)
 
     @staticmethod
+    def magnitude(spectrum: torch.Tensor) -> torch.Tensor:
+        r"""Magnitudes of a spectrum, of its shape."""
+        # Of its parts: torch's own guards against numbers that no sound has, and takes three times as long.
+        return _magnitude(spectrum.real, spectrum.imag)
+
+    @staticmethod
     def spectrum_of(waveforms: torch.Tensor, window: torch.Tensor, hop_length: int) -> torch.Tensor:
         r"""
         The short-time Fourier transform, without padding.
@@ -46,10 +52,6 @@ class RealSpectrum:
 
     real: torch.Tensor
     imaginary: torch.Tensor
-
-    def abs(self) -> torch.Tensor:
-        r"""Magnitudes."""
-        return (self.real.square() + self.imaginary.square()).sqrt()
 
     def __mul__(self, factor: torch.Tensor | float) -> "RealSpectrum":
         return RealSpectrum(self.real * factor, self.imaginary * factor)
@@ -89,6 +91,10 @@ class RealFourier(torch.nn.Module):
         r"""See [`ComplexFourier`]."""
         return RealSpectrum(magnitudes * phases.cos(), magnitudes * phases.sin())
 
+    def magnitude(self, spectrum: RealSpectrum) -> torch.Tensor:
+        r"""See [`ComplexFourier`]."""
+        return _magnitude(spectrum.real, spectrum.imaginary)
+
     def spectrum_of(self, waveforms: torch.Tensor, window: torch.Tensor, hop_length: int) -> RealSpectrum:
         r"""See [`ComplexFourier`]."""
         frames = waveforms.unfold(-1, len(window), hop_length) * window
@@ -97,3 +103,7 @@ class RealFourier(torch.nn.Module):
     def frames_of(self, spectrum: RealSpectrum, n_fft: int) -> torch.Tensor:
         r"""See [`ComplexFourier`]."""
         return spectrum.real.mT @ self.inverse_cosines + spectrum.imaginary.mT @ self.inverse_sines
+
+
+def _magnitude(real: torch.Tensor, imaginary: torch.Tensor) -> torch.Tensor:
+    return torch.addcmul(real * real, imaginary, imaginary).sqrt()

@@ -183,10 +183,10 @@ class GriffinLimVocoder(CompleteWeightsMixin, ModelMixin, ConfigMixin):
         before = 0.0
         for _ in range(self.config.num_iterations):
             found = self.fourier.spectrum_of(waveform_of(spectrum), window, hop_length)
-            magnitude = found.abs()
+            magnitude = self.fourier.magnitude(found)
             magnitude = magnitude * (share.T @ (wanted / (filters @ magnitude).clamp(min=_TINY)))
             ahead = found - self.config.momentum / (1 + self.config.momentum) * before
-            spectrum = ahead * (magnitude / ahead.abs().clamp(min=_TINY))
+            spectrum = ahead * (magnitude / self.fourier.magnitude(ahead).clamp(min=_TINY))
             before = found
 
         waveform = limit_peaks(waveform_of(spectrum)[:, padding : padding + num_frames * hop_length], hop_length)
