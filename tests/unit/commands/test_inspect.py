@@ -134,9 +134,9 @@ def test_the_same_command_gives_the_same_results(words, tmp_path, capsys):
         sections[output] = json.loads(capsys.readouterr().out)["sections"]
     first, again, other = (sections[name]["diversity"]["prompts"]["noise"] for name in sections)
     # Random weights make sounds that hardly differ: what is left of a difference depends on rounding.
-    assert first["model"] == pytest.approx(again["model"], rel=1e-2)
+    assert first["model"] == pytest.approx(again["model"], rel=5e-2)
     assert first["real clips"] == pytest.approx(other["real clips"])
-    assert first["model"] != pytest.approx(other["model"], rel=1e-2)
+    assert first["model"] != pytest.approx(other["model"], rel=5e-2)
 
 
 def test_prompts_that_the_classifier_does_not_know(words, make_classifier, tmp_path, capsys):
