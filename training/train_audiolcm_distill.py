@@ -271,9 +271,9 @@ class DistillationConfig(LoraOptions, CaptionedRunConfig):
 
     def strengths(self, teacher):
         """`tuple[float, float]`: Between which strengths of guidance are drawn, and whether they are embedded."""
-        ours = isinstance(teacher, AudioLCMTeacher)
-        embedded = self.lora_rank is None and self.guidance != "fixed" and ours and self.method == "lcm"
-        if embedded or (ours and self.guidance is None and self.method == "lcm"):
+        has_range = isinstance(teacher, AudioLCMTeacher) and self.method == "lcm"
+        embedded = self.lora_rank is None and self.guidance != "fixed" and has_range
+        if embedded or (has_range and self.guidance is None):
             return self.w_min, self.w_max, embedded
         w = max(0.0, teacher.default_guidance_scale - 1) if self.w is None else self.w
         return w, w, embedded

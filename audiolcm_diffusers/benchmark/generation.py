@@ -26,6 +26,8 @@ from .table import Report, machine_line, markdown_table
 
 
 PROMPT = "rain falling"
+# What a process of its own is told of the model.
+MODEL_OPTIONS = ("model", "weights_variant", "revision", "size", "num_inference_steps", "threads")
 
 
 class GenerationReport(Report):
@@ -229,7 +231,8 @@ class _Model:
             self.pipe.to(device)
             self._encoders.to(device)
         else:
-            self.pipe = load_pipeline(find_model(options.model, None, None), device, torch.float32, quiet=True)
+            which = {"variant": options.weights_variant, "revision": options.revision}
+            self.pipe = load_pipeline(find_model(options.model, **which), device, torch.float32, quiet=True, **which)
             self.pipe.set_progress_bar_config(disable=True)
         self.num_steps = options.num_inference_steps or self.pipe.config.default_num_inference_steps
 
@@ -312,12 +315,14 @@ def _median_s(call: Callable[[], Any], device: torch.device, repeats: int) -> fl
 
 def _memory_alone(options: GenerationOptions, device: torch.device, row: dict[str, Any]) -> float:
     given = {name: row[name] for name in ("variant", "dtype", "batch_size", "duration_s")}
-    asked = {name: getattr(options, name) for name in ("model", "size", "num_inference_steps", "threads")}
+    asked = {name: getattr(options, name) for name in MODEL_OPTIONS}
     return run_alone(measure_memory, {**asked, **given, "device": str(device)}, f"The variant {row['variant']!r}")
 
 
 def measure_memory(
     model: str | None,
+    weights_variant: str | None,
+    revision: str | None,
     size: str,
     num_inference_steps: int | None,
     threads: int | None,
@@ -330,7 +335,7 @@ def measure_memory(
     r"""
     Peak memory of this process, in MiB, after it has made sound once. Arguments: see [`GenerationOptions`].
     """
-    options = GenerationOptions(model=model, size=size, num_inference_steps=num_inference_steps)
+    options = GenerationOptions(model, weights_variant, revision, size, num_inference_steps=num_inference_steps)
     with process_settings(torch.device(device), threads, 0):
         made = _Model(options, torch.device(device))
         made.begin(dtype)

@@ -21,6 +21,7 @@ class GenerationOptions:
 
     Args:
         model (`str`, *optional*): A pipeline's folder or an id of the Hub, in place of a size.
+        weights_variant, revision (`str`, *optional*): Which weights of the model, and which state of it on the Hub.
         size (`str`, defaults to `"published"`):
             Random weights: `"published"`, the released model; `"mini"`, the embedded; `"tiny"`.
         durations (`tuple[float]`, defaults to `(10.0,)`): Lengths of sounds, in seconds. Stages are of the first.
@@ -39,6 +40,8 @@ class GenerationOptions:
     """
 
     model: str | None = None
+    weights_variant: str | None = None
+    revision: str | None = None
     size: str = "published"
     durations: tuple[float, ...] = (10.0,)
     batch_sizes: tuple[int, ...] = (1,)

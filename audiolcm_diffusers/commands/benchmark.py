@@ -10,7 +10,7 @@ from ..benchmark.options import CLOCKS, MIXED_PRECISIONS, SIZES, VARIANTS, Train
 from ..evaluation.files import check_can_draw
 from ..pipelines.loading import MINI, find_model, load_pipeline, pick_device
 from .convert import check_output
-from .options import MODEL_HELP, errors_with_flags
+from .options import MODEL_HELP, add_hub_options, errors_with_flags
 from .values import count, positive, seconds, seed, several
 
 
@@ -106,6 +106,7 @@ def register_generation(subjects):
     r"""Add the parser of `benchmark generation`."""
     generation = subjects.add_parser("generation", help="sounds of a model", description=GENERATION_DESCRIPTION)
     generation.add_argument("--model", metavar="MODEL", help=f"{MODEL_HELP.split(' (')[0]}, in place of a size")
+    add_hub_options(generation)
     generation.add_argument(
         "--size",
         choices=SIZES,
@@ -165,11 +166,12 @@ def generation_options(args):
     if args.long_s is not None:
         raise ValueError("--long goes with --edits.")
     names = [field.name for field in fields(GenerationOptions)]
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
     quick = QUICK if args.quick else {}
     for name in quick:
         if name in given:
             raise ValueError(f"--quick says {flag(name)} itself: leave it out.")
+    given |= {"weights_variant": args.variant, "revision": args.revision}
     return GenerationOptions(**{**given, **quick, "device": str(pick_device(args.device))})
 
 
@@ -202,10 +204,10 @@ def run_edits(args):
 
     from ..benchmark.edits import benchmark_edits
 
-    model, device = find_model(args.model or MINI, None, None), pick_device(args.device)
+    model, device = find_model(args.model or MINI, args.variant, args.revision), pick_device(args.device)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    pipe = load_pipeline(model, device, torch.float32, quiet=True)
+    pipe = load_pipeline(model, device, torch.float32, quiet=True, variant=args.variant, revision=args.revision)
     pipe.set_progress_bar_config(disable=True)
     with errors_with_flags(args, audio_length_in_s="long"):
         report = benchmark_edits(pipe, long_s=args.long_s or 600.0, repeats=args.repeats or 5)
