@@ -7,7 +7,9 @@ paraphrases, inflected verbs, synonyms of words, articles, "the sound of …". S
 one after the other, under a caption that joins both.
 """
 
+import itertools
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +39,8 @@ IN_TURN = (
     "{} and then {}",
     "{}, afterwards {}",
 )
+# "a {dog|puppy} barks": one of several words or phrases, or of some and none.
+ALTERNATIVES = re.compile(r"\{([^{}]*)\}")
 ARTICLES = ("a ", "an ", "the ", "some ")
 # How far the quieter of two sounds may lie below the louder, in decibels.
 MAX_MIXING_GAIN_DB = 8.0
@@ -52,13 +56,28 @@ def happens(probability, generator):
     return float(torch.rand((), generator=generator)) < probability
 
 
+def in_words(text):
+    r"""A text with one space between words, which an alternative of no words leaves two of."""
+    return " ".join(text.split())
+
+
+def without_alternatives(text):
+    r"""Yield all texts that one with alternatives in braces stands for."""
+    parts = ALTERNATIVES.split(text)
+    choices = [part.split("|") if place % 2 else [part] for place, part in enumerate(parts)]
+    for chosen in itertools.product(*choices):
+        yield in_words("".join(chosen))
+
+
 @dataclass(frozen=True)
 class Wordings:
     r"""
     Other ways to write captions.
 
     Args:
-        paraphrases (`dict[str, list[str]]`): Whole captions and others that mean the same.
+        paraphrases (`dict[str, list[str]]`):
+            Whole captions and others that mean the same. One with alternatives, `"a {dog|puppy} barks {|loudly}"`,
+            stands for all that they make, and is drawn once more often for each place where there is a choice.
         verbs (`dict[str, list[str]]`): Words that end a caption as a noun, and the verb forms it may be written with.
         synonyms (`dict[str, list[str]]`): Single words and others that may stand for them.
         weights (`dict[str, float]`):
@@ -91,11 +110,17 @@ class Wordings:
                 for texts in groups.values()
             ):
                 raise ValueError(f"{str(path)!r}: expected lists of texts in {name!r}, at least one in each.")
+        for text in itertools.chain(*wordings.paraphrases.values()):
+            if set(ALTERNATIVES.sub("", text)) & set("{}"):
+                raise ValueError(f"{str(path)!r}: expected alternatives as in '{{dog|puppy}}', got {text!r}.")
         return wordings
 
     def texts(self):
         r"""Yield every text that may come into a caption."""
-        for groups in (self.paraphrases, self.verbs, self.synonyms):
+        for texts in self.paraphrases.values():
+            for text in texts:
+                yield from without_alternatives(text)
+        for groups in (self.verbs, self.synonyms):
             for texts in groups.values():
                 yield from texts
 
@@ -111,7 +136,9 @@ class Wordings:
             `str`: The same sound in other words, or the caption itself.
         """
         if caption in self.paraphrases and happens(0.75, generator):
-            caption = choose(self.paraphrases[caption], generator)
+            texts = [[text] * (1 + len(ALTERNATIVES.findall(text))) for text in self.paraphrases[caption]]
+            text = choose(list(itertools.chain(*texts)), generator)
+            caption = in_words(ALTERNATIVES.sub(lambda found: choose(found[1].split("|"), generator), text))
         else:
             words = caption.split()
             if words[-1] in self.verbs and happens(0.4, generator):

@@ -111,8 +111,9 @@ def test_eight_bits_are_for_linear_layers(tmp_path, monkeypatch):
 
 def test_the_embedded_model(bare_python, tmp_path):
     pipe = AudioLCMPipeline.from_pretrained(MINI_CHECKPOINT)
-    # Of the vocoder's 32 rounds, which make the export long, a few.
-    pipe = AudioLCMPipeline(**{**pipe.components, "vocoder": GriffinLimVocoder(num_iterations=3)})
+    # Of the vocoder's 32 rounds one, and of the transformer's 6 blocks two: what is alike takes long to export.
+    pipe = AudioLCMPipeline(**{**pipe.components, "vocoder": GriffinLimVocoder(num_iterations=1)})
+    pipe.transformer.transformer_blocks = pipe.transformer.transformer_blocks[::5]
     pipe.set_progress_bar_config(disable=True)
     told = []
     folder = tmp_path / "onnx"

@@ -1,11 +1,17 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
+import csv
 import json
+import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from audiolcm_diffusers.data.captioned_audio import INT16_SCALE, Clip
 from audiolcm_diffusers.data.captions import ExampleDrawer, Wordings, draw_example, draw_part
+
+
+RECIPE = Path(__file__).parents[3] / "training/recipes/mini"
 
 
 def generator(seed=0):
@@ -31,6 +37,38 @@ def test_wordings_are_drawn_from_what_the_file_offers():
     captions = set(drawn(lambda g: wordings.draw("a dog barking", g)))
     assert {"a dog barking", "a puppy yapping", "the sound of a puppy yapping"} <= captions
     assert all("a dog barking" in caption or "a puppy yapping" in caption for caption in captions)
+
+
+def test_a_wording_with_alternatives_stands_for_all_that_they_make():
+    wordings = Wordings(paraphrases={"a dog barking": ["{a|some} {dog|puppy} {|loudly} barks"]})
+    made = {f"{what}{how} barks" for what in ("a dog", "a puppy", "some dog", "some puppy") for how in ("", " loudly")}
+    assert set(wordings.texts()) == made
+    assert made <= set(drawn(lambda g: wordings.draw("a dog barking", g), 400))
+
+
+def test_a_wording_with_alternatives_is_drawn_once_more_for_each_choice():
+    wordings = Wordings(paraphrases={"bark": ["woof", "{a|a} {dog|dog} barks"]})
+    captions = drawn(lambda g: wordings.draw("bark", g), 2000)
+    woofs, barks = (sum(text in caption for caption in captions) for text in ("woof", "a dog barks"))
+    assert barks / woofs == pytest.approx(3, rel=0.2)
+
+
+@pytest.mark.parametrize("text", ["a {dog barks", "a dog} barks", "a {dog|{big|small} puppy} barks"])
+def test_alternatives_that_do_not_close_are_quoted(tmp_path, text):
+    path = tmp_path / "wordings.json"
+    path.write_text(json.dumps({"paraphrases": {"bark": [text]}}))
+    with pytest.raises(ValueError, match=re.escape(repr(text))):
+        Wordings.from_json(path)
+
+
+def test_no_wording_of_the_recipe_is_one_that_it_is_judged_by():
+    learnt = set(Wordings.from_json(RECIPE / "wordings.json").texts())
+    with open(RECIPE / "wordings.csv", newline="") as file:
+        judged = {row["prompt"] for row in csv.DictReader(file)}
+    for words in json.loads((RECIPE / "synonyms.json").read_text()).values():
+        judged.update(words)
+    assert len(judged) > 390
+    assert not learnt & judged
 
 
 def test_verbs_synonyms_and_articles_vary_a_caption():
