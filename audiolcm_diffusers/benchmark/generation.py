@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..loaders.complete import cast_weights
+from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..pipelines.loading import find_model, load_pipeline, pick_device
 from .alone import run_alone
 from .ceilings import measure_ceilings
@@ -287,6 +288,8 @@ class _Model:
         for part in (*self.pipe.transformer.modules(), *self.pipe.vae.modules()):
             part._compiled_call_impl = None
         self._set_fused(False)
+        if isinstance(self.pipe.vocoder, BigVGANVocoder):
+            self.pipe.vocoder.set_fast_convolutions(False)
 
     def become(self, variant: str) -> None:
         """What a variant adds to those before it."""

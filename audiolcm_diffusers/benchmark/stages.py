@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from ..models.anti_aliased_snake import AntiAliasedSnake1D
+from ..models.minimal_filtering import FewerProductsConv1d
 from ..models.vocoder_bigvgan import BigVGANVocoder
 from ..pipelines.stages import Conditions, decode_latents, predict
 from .ceilings import Ceilings
@@ -108,26 +110,28 @@ def measure_stages(stages: list[Stage], clock: Clock, ceilings: Ceilings, repeat
 
 def count_stage(stage: Stage) -> int:
     r"""Operations of a stage as it is defined: those of a compiled loop are out of a counter's sight."""
-    vocoders = [
-        module
-        for module in stage.modules
-        if isinstance(module, BigVGANVocoder) and any(getattr(part, "is_fused", False) for part in module.modules())
-    ]
+    parts = [part for module in stage.modules if isinstance(module, BigVGANVocoder) for part in module.modules()]
+    fused = [part for part in parts if isinstance(part, AntiAliasedSnake1D) and part.is_fused]
+    fast = [part for part in parts if isinstance(part, FewerProductsConv1d) and part.is_fast]
     compiled = {
         part: part._compiled_call_impl
         for module in stage.modules
         for part in module.modules()
         if part._compiled_call_impl is not None
     }
-    for vocoder in vocoders:
-        vocoder.set_fused_activations(False)
+    for part in fused:
+        part.is_fused = False
+    for part in fast:
+        part.set_fast(False)
     for part in compiled:
         part._compiled_call_impl = None
     try:
         return count_flops(stage.call)
     finally:
-        for vocoder in vocoders:
-            vocoder.set_fused_activations(True)
+        for part in fused:
+            part.is_fused = True
+        for part in fast:
+            part.set_fast(True)
         for part, call in compiled.items():
             part._compiled_call_impl = call
 

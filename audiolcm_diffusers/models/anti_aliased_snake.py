@@ -299,10 +299,10 @@ class AntiAliasedSnake1D(nn.Module):
         amplitude = frequency if self.beta is None else self.beta
         if self.logscale:
             frequency, amplitude = frequency.exp(), amplitude.exp()
-        activate = fused_activation if self.is_fused and not _is_written_down() else plain_activation
+        activate = fused_activation if self.is_fused and not is_written_down() else plain_activation
         return activate(hidden_states, self.filter.flatten(), frequency, 1.0 / (amplitude + SNAKE_EPS))
 
 
-def _is_written_down():
-    # Compilers and exporters take the definition, and fuse it themselves.
+def is_written_down():
+    r"""`bool`: Whether a compiler or an exporter reads along, which takes the definition and fuses it itself."""
     return torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()

@@ -1,23 +1,18 @@
 # Copyright 2026 The audiolcm-diffusers authors. Licensed under the Apache License, Version 2.0.
 r"""
-The anti-aliased activation as one loop for processors, compiled by Numba (an extra, `[fast]`) when it first runs.
+The anti-aliased activation as one loop for processors.
 
 Each sample of the input is read once and each of the output written once; what lies between fits the nearest cache.
 """
 
-import functools
-import os
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-
-import numba
 import numpy as np
 import torch
 
+from .loops_on_cpus import compiled, run_in_threads
 
-# Samples that are worked on at once, and what a thread is worth waking for.
+
+# Samples that are worked on at once.
 BLOCK = 1024
-SAMPLES_A_THREAD = 2**15
 
 # π as a sum whose first part has few bits, so that multiples of it are exact (Cody and Waite's reduction).
 _INVERSE_PI, _PI_HIGH, _PI_LOW = np.float32(1 / np.pi), np.float32(3.140625), np.float32(np.pi - 3.140625)
@@ -25,16 +20,7 @@ _INVERSE_PI, _PI_HIGH, _PI_LOW = np.float32(1 / np.pi), np.float32(3.140625), np
 _C3, _C5, _C7, _C9, _C11 = (np.float32(value) for value in (-1 / 6, 1 / 120, -1 / 5040, 1 / 362880, -1 / 39916800))
 
 
-def _compiled(function):
-    # Multiplications and additions may be one operation; the order of sums stays.
-    how = {"nogil": True, "fastmath": {"contract", "nsz"}}
-    try:
-        return numba.njit(function, cache=True, **how)
-    except RuntimeError:  # there is no folder to keep machine code in
-        return numba.njit(function, **how)
-
-
-@_compiled
+@compiled
 def _snake(x, frequency, inverse_amplitude):
     angle = frequency * x
     turns = np.rint(angle * _INVERSE_PI)
@@ -44,8 +30,8 @@ def _snake(x, frequency, inverse_amplitude):
     return x + inverse_amplitude * wave * wave
 
 
-@_compiled
-def _activate(rows, taps, frequency, inverse_amplitude, result, begin, end, is_half):
+@compiled
+def _activate(rows, taps, frequency, inverse_amplitude, result, is_half, begin, end):
     """
     Blocks `begin` to `end` of all rows; the definition's border is that of each row. In half precision rows and result
     are the bits of bfloat16, the upper ones of float32.
@@ -136,24 +122,7 @@ def activate_on_cpu(hidden_states, taps, frequency, inverse_amplitude):
     of_rows = (value.repeat(batch_size).contiguous().numpy() for value in (frequency, inverse_amplitude))
     # NumPy has no bfloat16, but its bits.
     seen, made = ((tensor.view(torch.uint16) if is_half else tensor).numpy() for tensor in (rows, result))
-    arguments = seen, taps.contiguous().numpy(), *of_rows, made
+    arguments = seen, taps.contiguous().numpy(), *of_rows, made, is_half
     num_jobs = len(rows) * -(-samples // BLOCK)
-    num_threads = max(1, min(torch.get_num_threads(), rows.numel() // SAMPLES_A_THREAD))
-    borders = [num_jobs * thread // num_threads for thread in range(num_threads + 1)]
-    if num_threads == 1:
-        _activate(*arguments, 0, num_jobs, is_half)
-    else:
-        # Threads of Python's own: the loop lets go of the interpreter, and pools of Numba's are not safe to be shared.
-        for done in [_pool().submit(_activate, *arguments, *share, is_half) for share in pairwise(borders)]:
-            done.result()
+    run_in_threads(_activate, arguments, num_jobs, rows.numel())
     return result.view(batch_size, channels, samples).to(hidden_states.dtype)
-
-
-@functools.cache
-def _pool():
-    return ThreadPoolExecutor(max_workers=os.cpu_count(), thread_name_prefix="snake")
-
-
-# Threads do not live on in a process that was forked.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -22,6 +22,7 @@ from ..loaders.single_file import PublishedSingleFileMixin
 from .anti_aliased_snake import EDGE as SNAKE_REACH
 from .anti_aliased_snake import AntiAliasedSnake1D
 from .gradient_checkpointing import run_block
+from .minimal_filtering import FewerProductsConv1d
 
 
 class AMPBlock1D(nn.Module):
@@ -42,7 +43,7 @@ class AMPBlock1D(nn.Module):
         super().__init__()
 
         def conv(dilation):
-            return nn.Conv1d(
+            return FewerProductsConv1d(
                 channels, channels, kernel_size, dilation=dilation, padding=dilation * (kernel_size - 1) // 2
             )
 
@@ -191,6 +192,19 @@ class BigVGANVocoder(SavedPlainMixin, CompleteWeightsMixin, ModelMixin, Publishe
         for module in self.modules():
             if isinstance(module, AntiAliasedSnake1D):
                 module.is_fused = is_fused
+
+    def set_fast_convolutions(self, is_fast: bool) -> None:
+        r"""
+        Make sound with fewer multiplications, or as convolutions are defined, as is the default. Both are equal to
+        1e-5. It is for CPUs, in float32, with Numba installed (`pip install 'audiolcm-diffusers[fast]'`), and does
+        nothing elsewhere. Filters are kept transformed, which takes 0.7 GB at the published size.
+
+        Args:
+            is_fast (`bool`): Which.
+        """
+        for module in self.modules():
+            if isinstance(module, FewerProductsConv1d):
+                module.set_fast(is_fast)
 
     def apply_weight_norm(self):
         r"""Put weight normalisation on every convolution, for training. Does nothing where it is on already."""

@@ -455,6 +455,7 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
         compile: bool = False,
         cuda_graphs: bool = False,
         text_cache_size: int = 64,
+        fast_convolutions: bool = True,
     ):
         r"""
         Make the pipeline faster, for calls to come. Sounds stay as they are, but for rounding. What it comes to is in
@@ -471,6 +472,9 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
                 size then takes seconds more.
             cuda_graphs (`bool`, defaults to `False`): Record what was compiled as CUDA graphs.
             text_cache_size (`int`, defaults to 64): Captions whose encoding is kept; 0 for none.
+            fast_convolutions (`bool`, defaults to `True`):
+                Let a BigVGAN vocoder make sound with fewer multiplications, see
+                [`~BigVGANVocoder.set_fast_convolutions`]: on CPUs, in float32, for memory.
 
         Returns:
             The pipeline itself.
@@ -486,6 +490,8 @@ class AudioLCMPipelineBase(SavedWithCardMixin, DiffusionPipeline, AudioLCMLoraLo
                     cast_weights(part, dtype)
         if fuse_projections and self.transformer is not None:
             fuse_attention(self.transformer)
+        if isinstance(self.vocoder, BigVGANVocoder):
+            self.vocoder.set_fast_convolutions(fast_convolutions)
         if compile:
             compile_networks(self, cuda_graphs)
         self._caption_cache = CaptionCache(text_cache_size) if text_cache_size else None
