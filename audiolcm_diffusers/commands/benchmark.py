@@ -154,7 +154,7 @@ def register_generation(subjects):
 
 # Options that `--edits` leaves without a use, and what they are called in the library.
 SPEED_OPTIONS = (
-    *("size", "durations", "batch_sizes", "dtypes", "variants", "num_inference_steps", "compare"),
+    *("size", "durations", "batch_sizes", "variants", "num_inference_steps", "compare"),
     *("memory", "quick", "output"),
 )
 
@@ -200,6 +200,9 @@ def run_edits(args):
     given = [flag(name) for name in SPEED_OPTIONS if getattr(args, name)]
     if given:
         raise ValueError(f"--edits measures other things: leave out {', '.join(given)}.")
+    dtype, *others = args.dtypes or ["float32"]
+    if others or dtype not in DTYPES:
+        raise ValueError(f"--edits takes one of --dtypes, of {', '.join(DTYPES)}; got {', '.join(args.dtypes)}.")
     import torch
 
     from ..benchmark.edits import benchmark_edits
@@ -207,7 +210,9 @@ def run_edits(args):
     model, device = find_model(args.model or MINI, args.variant, args.revision), pick_device(args.device)
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    pipe = load_pipeline(model, device, torch.float32, quiet=True, variant=args.variant, revision=args.revision)
+    pipe = load_pipeline(
+        model, device, getattr(torch, dtype), quiet=True, variant=args.variant, revision=args.revision
+    )
     pipe.set_progress_bar_config(disable=True)
     with errors_with_flags(args, audio_length_in_s="long"):
         report = benchmark_edits(pipe, long_s=args.long_s or 600.0, repeats=args.repeats or 5)

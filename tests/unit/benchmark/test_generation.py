@@ -179,8 +179,9 @@ def test_edits_from_the_command_line(make_pipeline, tmp_path, capsys):
     make_pipeline(window_length_in_s=2.0, max_audio_length_in_s=20.0).save_pretrained(tmp_path)
     capsys.readouterr()
     words = [*WORDS, "--edits", "--model", str(tmp_path), "--repeats", "1"]
-    assert main([*words, "--long", "11", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["long_s"] == 11
+    assert main([*words, "--long", "11", "--dtypes", "bfloat16", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["long_s"], report["dtype"]) == (11, "bfloat16")
     assert main([*words, "--long", "30"]) == 2
     assert "at most 20 s, the limit of this model, got 30 s" in capsys.readouterr().err
 
@@ -189,6 +190,11 @@ def test_edits_from_the_command_line(make_pipeline, tmp_path, capsys):
     ("words", "message"),
     [
         (["--edits", "--durations", "3", "--quick"], "--edits measures other things: leave out --durations, --quick"),
+        (
+            ["--edits", "--dtypes", "float32,float16"],
+            "--edits takes one of --dtypes, of float32, bfloat16, float16; got float32, float16",
+        ),
+        (["--edits", "--dtypes", "int8"], "of float32, bfloat16, float16; got int8"),
         (["--long", "3"], "--long goes with --edits"),
         (["--quick", "--durations", "3"], "--quick says --durations itself"),
         (["--model", "mini", "--size", "tiny"], "--size tiny has random weights: leave out --model, got 'mini'"),
