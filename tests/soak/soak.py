@@ -53,12 +53,12 @@ def attempts(place, seed, short):
     chosen = [writer for writer in everything if not short or writer.name == "generate"]
     for writer in chosen:
         random_of = drawing(f"killed {writer.name}")
-        yield f"killed: {writer.name}", partial(writers.kills, writer, place / "k", random_of, 2 if short else 6)
+        yield f"killed: {writer.name}", partial(writers.kills, writer, place / "k", random_of, 1 if short else 6)
     for writer in chosen:
         random_of = drawing(f"disk full {writer.name}")
         yield (
             f"disk full: {writer.name}",
-            partial(writers.full_disks, writer, place / "d", random_of, 2 if short else 4),
+            partial(writers.full_disks, writer, place / "d", random_of, 1 if short else 4),
         )
     for writer in chosen:
         yield f"read-only: {writer.name}", partial(writers.read_only_folders, writer, place / "r")
@@ -72,10 +72,10 @@ def attempts(place, seed, short):
         yield name, partial(function, place / name.replace(" ", "-"), drawing(name), few if short else many)
     if not short:
         yield "files that run code", partial(hostile_models.hostile_code, model, made, place / "code")
-    yield "threads, a pipeline each", partial(one_process.threads, 8 if short else 64)
-    yield "threads, one pipeline", partial(one_process.one_pipeline, 16 if short else 64)
+    yield "threads, a pipeline each", partial(one_process.threads, 4 if short else 64)
+    yield "threads, one pipeline", partial(one_process.one_pipeline, 8 if short else 64)
     yield "sounds in one process", partial(one_process.many_sounds, place / "sounds", 25 if short else 500)
-    yield "clients of a server", partial(clients.many_clients, 8 if short else 50, 2 if short else 4)
+    yield "clients of a server", partial(clients.many_clients, 4 if short else 50, 2 if short else 4)
     if not short:
         yield "clients that mean ill", partial(clients.ill_clients, 200, drawing("clients that mean ill"))
 
