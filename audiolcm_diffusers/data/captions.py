@@ -110,9 +110,11 @@ class Wordings:
                 for texts in groups.values()
             ):
                 raise ValueError(f"{str(path)!r}: expected lists of texts in {name!r}, at least one in each.")
-        for text in itertools.chain(*wordings.paraphrases.values()):
-            if set(ALTERNATIVES.sub("", text)) & set("{}"):
-                raise ValueError(f"{str(path)!r}: expected alternatives as in '{{dog|puppy}}', got {text!r}.")
+        for name in ("paraphrases", "verbs", "synonyms"):
+            for text in itertools.chain(*getattr(wordings, name).values()):
+                if set(ALTERNATIVES.sub("", text) if name == "paraphrases" else text) & set("{}"):
+                    expected = "alternatives as in '{dog|puppy}'" if name == "paraphrases" else "texts without braces"
+                    raise ValueError(f"{str(path)!r}: expected {expected} in {name!r}, got {text!r}.")
         return wordings
 
     def texts(self):

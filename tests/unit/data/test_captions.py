@@ -48,11 +48,20 @@ def test_a_wording_with_alternatives_is_drawn_once_more_for_each_choice():
     assert barks / woofs == pytest.approx(3, rel=0.2)
 
 
-@pytest.mark.parametrize("text", ["a {dog barks", "a dog} barks", "a {dog|{big|small} puppy} barks"])
-def test_alternatives_that_do_not_close_are_quoted(tmp_path, text):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("paraphrases", "a {dog barks"),
+        ("paraphrases", "a dog} barks"),
+        ("paraphrases", "a {dog|{big|small} puppy} barks"),
+        ("synonyms", "{dog|puppy}"),
+        ("verbs", "{barks|barking}"),
+    ],
+)
+def test_braces_that_are_no_alternatives_are_quoted(tmp_path, name, text):
     path = tmp_path / "wordings.json"
-    path.write_text(json.dumps({"paraphrases": {"bark": [text]}}))
-    with pytest.raises(ValueError, match=re.escape(repr(text))):
+    path.write_text(json.dumps({name: {"bark": [text]}}))
+    with pytest.raises(ValueError, match=f"{name!r}, got {re.escape(repr(text))}"):
         Wordings.from_json(path)
 
 
