@@ -63,10 +63,16 @@ def transformed_weight(weight: torch.Tensor) -> torch.Tensor:
     Returns:
         `torch.Tensor` of shape `(parts, SEEN, out_channels, in_channels)`.
     """
-    num_parts = -(-weight.shape[-1] // TILE)
-    parts = nn.functional.pad(weight.double(), (0, num_parts * TILE - weight.shape[-1])).unflatten(-1, (-1, TILE))
+    out_channels, in_channels, kernel_size = weight.shape
+    num_parts = -(-kernel_size // TILE)
     taps = torch.from_numpy(filtering_matrices()[1])
-    return torch.einsum("st,oipt->psoi", taps, parts).float().contiguous()
+    # Tap by tap, as they lie in the result.
+    rows = weight.flatten(0, 1).t()
+    made = weight.new_empty(num_parts, SEEN, out_channels, in_channels)
+    for part in range(num_parts):
+        of_part = rows[TILE * part : TILE * (part + 1)].double()
+        made[part].flatten(1).copy_(taps[:, : len(of_part)] @ of_part)
+    return made
 
 
 class FewerProductsConv1d(nn.Conv1d):
