@@ -287,21 +287,16 @@ class _Model:
         self.pipe.transformer.unfuse_qkv_projections()
         for part in (*self.pipe.transformer.modules(), *self.pipe.vae.modules()):
             part._compiled_call_impl = None
-        self._set_fused(False)
         if isinstance(self.pipe.vocoder, BigVGANVocoder):
+            self.pipe.vocoder.set_fused_activations(False)
             self.pipe.vocoder.set_fast_convolutions(False)
 
     def become(self, variant: str) -> None:
         """What a variant adds to those before it."""
-        if variant != "plain":
-            self._set_fused(True)
+        if variant != "plain" and isinstance(self.pipe.vocoder, BigVGANVocoder):
+            self.pipe.vocoder.set_fused_activations(True)
         if variant not in ("plain", "ours"):
             self.pipe.optimize(compile=variant in ("compiled", "cuda-graphs"), cuda_graphs=variant == "cuda-graphs")
-
-    def _set_fused(self, is_fused: bool) -> None:
-        set_fused = getattr(self.pipe.vocoder, "set_fused_activations", None)
-        if set_fused is not None:
-            set_fused(is_fused)
 
 
 def _median_s(call: Callable[[], Any], device: torch.device, repeats: int) -> float:

@@ -122,7 +122,7 @@ def count_stage(stage: Stage) -> int:
     for part in fused:
         part.is_fused = False
     for part in fast:
-        part.set_fast(False)
+        part.is_fast = False
     for part in compiled:
         part._compiled_call_impl = None
     try:
@@ -131,7 +131,7 @@ def count_stage(stage: Stage) -> int:
         for part in fused:
             part.is_fused = True
         for part in fast:
-            part.set_fast(True)
+            part.is_fast = True
         for part, call in compiled.items():
             part._compiled_call_impl = call
 

@@ -3,7 +3,7 @@ r"""
 Convolutions with fewer multiplications (Winograd's minimal filtering; Lavin and Gray, arXiv:1509.09308).
 
 Four outputs of a filter of four taps depend on seven inputs. As products of polynomials, by Toom and Cook, they are
-`out^T [(taps g) ∘ (into^T x)]`: seven products between channels in place of sixteen. Longer filters are several of
+`out [(taps g) ∘ (into x)]`: seven products between channels in place of sixteen. Longer filters are several of
 four taps, each of which sees tiles of its own: as the tiles lie four samples apart, these are the tiles of the first,
 some places on, and seven inputs are transformed once for all. A filter of 11 taps takes 3 × 7 / 4 products a sample in
 place of 11, one of 7 takes 3.5.
@@ -115,7 +115,9 @@ class FewerProductsConv1d(nn.Conv1d):
 
     def _is_worth_it(self, hidden_states):
         weight = self.weight
-        is_trained = torch.is_grad_enabled() and (hidden_states.requires_grad or weight.requires_grad)
+        is_trained = torch.is_grad_enabled() and any(
+            tensor is not None and tensor.requires_grad for tensor in (hidden_states, weight, self.bias)
+        )
         return not (is_trained or is_written_down()) and (
             hidden_states.device.type == weight.device.type == "cpu"
             and hidden_states.dtype == weight.dtype == torch.float32

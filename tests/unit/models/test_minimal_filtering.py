@@ -121,6 +121,9 @@ def test_elsewhere_it_is_the_plain_convolution(used):
     made = conv(hidden_states)
     made.sum().backward()
     assert torch.equal(made, plain) and conv.weight.grad is not None
+    conv.requires_grad_(False).bias.requires_grad_(True)
+    conv(hidden_states).sum().backward()
+    assert conv.bias.grad[0] == 2 * 256
     conv.requires_grad_(False)
     with torch.autocast("cpu", torch.bfloat16):
         assert conv(hidden_states).dtype == torch.bfloat16
